@@ -1,0 +1,48 @@
+"""The one place where bytes become values: msgpack with UTF-8 strings and binary kept apart."""
+
+from typing import Any, TypeAlias
+
+import msgpack
+
+from operator_protocol.errors import BadRequest
+
+Body: TypeAlias = dict[str, Any]
+"""A msgpack map with string keys: the body of a frame, of a command or of a reply."""
+
+MAX_MESSAGE_BYTES = 1 << 20
+"""A message above 1 MiB is refused before it is read (design, section 4)."""
+
+_MAX_DEPTH_ITEMS = 1 << 17
+
+
+def pack(value: object) -> bytes:
+    """Encode ``value`` as msgpack. Raises ``TypeError`` for what the wire cannot carry."""
+    data: bytes = msgpack.packb(value, use_bin_type=True)
+    return data
+
+
+def unpack(data: bytes | memoryview) -> Any:
+    """Decode one msgpack value.
+
+    Raises ``BadRequest`` when the bytes are too many, torn, not UTF-8 where text is due, or nested beyond reason.
+    """
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise BadRequest(f"message of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
+    try:
+        return msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=False,
+            max_array_len=_MAX_DEPTH_ITEMS,
+            max_map_len=_MAX_DEPTH_ITEMS,
+        )
+    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
+        raise BadRequest(f"not a msgpack value: {error}") from error
+
+
+def unpack_map(data: bytes | memoryview) -> Body:
+    """Decode one msgpack map with string keys; anything else is a ``BadRequest``."""
+    value = unpack(data)
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise BadRequest("expected a map with string keys")
+    return value

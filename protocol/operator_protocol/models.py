@@ -1,0 +1,274 @@
+"""What travels in frames: the nouns of the whole system, as frozen dataclasses.
+
+Times that end in ``_at`` are wall-clock seconds since the epoch, other times are seconds, sizes bytes, rates per
+second. ``records.to_body`` and ``records.from_body`` carry them over the wire; new fields need a default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = str | int | float | bool | None
+
+SignalState = Literal["up", "down", "unknown"]
+NodeState = Literal["up", "degraded", "down", "unknown"]
+Severity = Literal["info", "warning", "critical"]
+ProcessPhase = Literal["stopped", "starting", "ready", "stopping", "backoff", "failed"]
+ProcessKind = Literal["worker", "server", "client", "declared", "internal"]
+TicketStatus = Literal["open", "diagnosing", "diagnosed", "acting", "resolved", "escalated", "held"]
+FaultState = Literal["countdown", "injecting", "active", "recovering", "recovered", "failed"]
+ActionStatus = Literal["proposed", "approved", "rejected", "expired", "running", "succeeded", "failed"]
+Risk = Literal["read", "safe", "disruptive", "destructive"]
+StepKind = Literal["evidence", "thought", "tool", "result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One member of the subject, as last observed."""
+
+    id: str
+    role: str
+    """``primary``, ``replica``, ``pd`` or ``tikv``."""
+    group: str
+    """What votes or shares data together: a shard (``shard-0``), ``pd``, ``tikv``."""
+    address: str
+    state: NodeState
+    leader: bool = False
+    signals: Mapping[str, SignalState] = field(default_factory=dict)
+    """Independent signs of life: ``process`` or ``container``, ``probe``, ``cluster``."""
+    detail: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterHealth:
+    """Body of ``cluster.health``. ``ok`` is None when the observation could not be made, with the ``reason``."""
+
+    subject: str
+    ok: bool | None
+    reason: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    observed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold."""
+
+    id: str
+    invariant: str
+    node: str | None
+    severity: Severity
+    message: str
+    first_seen_at: float
+    last_seen_at: float
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceItem:
+    """One numbered observation that a diagnosis may cite."""
+
+    id: int
+    kind: str
+    """``topology``, ``violation``, ``metric``, ``process``, ``log``, ``ticket``."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A cause that was considered and rejected, and by which evidence."""
+
+    cause: str
+    rejected_because: str
+    evidence: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """An action that a diagnosis recommends."""
+
+    kind: str
+    target: str
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    risk: Risk = "safe"
+    expected: str = ""
+    verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What happened, what speaks for it, what else it could have been and why not."""
+
+    summary: str
+    component: str
+    cause: str
+    explanation: str
+    confidence: float
+    """0 to 1."""
+    source: str
+    """``rules`` or the id of the model that answered."""
+    timeline: list[str] = field(default_factory=list)
+    evidence: list[EvidenceItem] = field(default_factory=list)
+    cited: list[int] = field(default_factory=list)
+    alternatives: list[Alternative] = field(default_factory=list)
+    blast_radius: str = ""
+    actions: list[Recommendation] = field(default_factory=list)
+    would_change_my_mind: str = ""
+    usage: Mapping[str, Scalar] = field(default_factory=dict)
+    markdown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A violation that someone has to look at; deduplicated by invariant and node."""
+
+    id: int
+    invariant: str
+    node: str | None
+    severity: Severity
+    status: TicketStatus
+    message: str
+    opened_at: float
+    updated_at: float
+    resolved_at: float | None = None
+    occurrences: int = 1
+    diagnosis: Diagnosis | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that changes the subject, with its risk, its decision and its result."""
+
+    id: int
+    ticket: int | None
+    kind: str
+    target: str
+    status: ActionStatus
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    risk: Risk = "safe"
+    reason: str = ""
+    proposed_by: str = ""
+    decided_by: str = ""
+    result: str = ""
+    proposed_at: float | None = None
+    decided_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault from countdown to verified recovery. ``owed`` is true from the intent until the recovery is verified."""
+
+    id: str
+    kind: str
+    target: str
+    """Node id."""
+    state: FaultState
+    role: str = ""
+    """The target's role when the fault was asked for."""
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    owed: bool = False
+    requested_at: float | None = None
+    injected_at: float | None = None
+    recovered_at: float | None = None
+    recovered_by: str = ""
+    """``undo``, ``observation`` (someone else brought it back), ``sweep`` (a later start)."""
+    error: str = ""
+    remaining: int | None = None
+    """Seconds left, in ``fault.countdown`` only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """One supervised process."""
+
+    name: str
+    state: ProcessPhase
+    kind: ProcessKind = "worker"
+    pid: int | None = None
+    restarts: int = 0
+    exit_code: int | None = None
+    signal: int | None = None
+    """Number of the signal that ended it."""
+    next_start_in: float | None = None
+    """Seconds until the next try, in ``backoff`` only."""
+    cpu_percent: float | None = None
+    rss: int | None = None
+    since_at: float = 0.0
+    """When this state began."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """Latency of one operation type over one sample, in milliseconds; None where the source has no figure."""
+
+    count: int
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSample:
+    """Body of ``workload.sample``: one status line of the load, seen through the tracker."""
+
+    ops_per_sec: float
+    """Successful operations only."""
+    errors_per_sec: float
+    degraded: bool
+    elapsed: float
+    """Seconds since the load began."""
+    operations: int
+    """Successful operations since the load began."""
+    baseline: float | None = None
+    """Mean of the first five samples after warm-up; None until there are five."""
+    threshold: float | None = None
+    """Below this the load counts as degraded; baseline times the degradation threshold."""
+    errors: int = 0
+    latency: Mapping[str, LatencySummary] = field(default_factory=dict)
+    sampled_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStep:
+    """One step of the agent, as it happens."""
+
+    ticket: int
+    kind: StepKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChapterState:
+    """Body of ``demo.chapter``: where the story is."""
+
+    index: int
+    total: int
+    title: str
+    narration: str
+    key_hint: str = ""
+    busy: bool = False
+    """True while the chapter blocks the way on (a countdown, a recovery)."""
+    expectation_met: bool | None = None
+    """None when the chapter expects nothing, else whether it has come true."""
+    entered_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Body of ``heartbeat``, once a second."""
+
+    seq: int
+    """The sequence number of this frame itself."""
+    topics: Mapping[str, int]
+    """Last ``topic_seq`` of each topic that moved since the last heartbeat."""
+    uptime: float
+    subscribers: int
+    dropped: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,163 @@
+"""The state that the frames describe, and the one reducer that applies them.
+
+The daemon keeps a ``State`` to answer ``snapshot``; each client keeps one that starts as such a snapshot and follows
+the bus. Both sides use this same code, so a client that missed nothing shows what the daemon knows.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from operator_protocol.codec import Body
+from operator_protocol.models import (
+    ChapterState,
+    ClusterHealth,
+    Fault,
+    Node,
+    ProcessState,
+    Ticket,
+    Violation,
+    WorkloadSample,
+)
+from operator_protocol.records import from_body, to_body
+
+WORKLOAD_WINDOW = 120
+"""Samples kept, one a second."""
+
+
+class State:
+    """Collections, not last frames: what is true now."""
+
+    def __init__(self) -> None:
+        self.cluster: ClusterHealth | None = None
+        self.nodes: dict[str, Node] = {}
+        self.processes: dict[str, ProcessState] = {}
+        self.violations: dict[str, Violation] = {}
+        """Open ones, by id."""
+        self.tickets: dict[int, Ticket] = {}
+        """Those that are not resolved, by id."""
+        self.faults: dict[str, Fault] = {}
+        """Those that count down or are owed, by id."""
+        self.demo: ChapterState | None = None
+        self.workload: deque[WorkloadSample] = deque(maxlen=WORKLOAD_WINDOW)
+        self.version: dict[str, str] = {}
+        """``{operatord, subject}`` of the daemon."""
+
+    def apply(self, topic: str, body: Body) -> None:
+        """Apply one frame. Topics that carry no state are ignored; a malformed body raises ``BadRequest``."""
+        reducer = _REDUCERS.get(topic)
+        if reducer is None and topic.startswith("process.") and topic.endswith(".state"):
+            reducer = _process_state
+        if reducer is not None:
+            reducer(self, body)
+
+    def to_wire(self) -> Body:
+        """The ``state`` member of a snapshot."""
+        return {
+            "cluster": to_body(self.cluster) if self.cluster else None,
+            "nodes": _records(self.nodes),
+            "processes": _records(self.processes),
+            "violations": _records(self.violations),
+            "tickets": _records(self.tickets),
+            "faults": _records(self.faults),
+            "actions": [],
+            "demo": to_body(self.demo) if self.demo else None,
+            "workload": {
+                "last": to_body(self.workload[-1]) if self.workload else None,
+                "window": [to_body(sample) for sample in self.workload],
+            },
+            "devops": [],
+            "coordination": [],
+            "version": dict(self.version),
+        }
+
+    @classmethod
+    def from_wire(cls, body: Mapping[str, Any]) -> "State":
+        """Rebuild a state from the ``state`` member of a snapshot."""
+        state = cls()
+        if body.get("cluster"):
+            state.cluster = from_body(ClusterHealth, body["cluster"])
+        state.nodes = {node.id: node for node in _read(Node, body, "nodes")}
+        state.processes = {process.name: process for process in _read(ProcessState, body, "processes")}
+        state.violations = {violation.id: violation for violation in _read(Violation, body, "violations")}
+        state.tickets = {ticket.id: ticket for ticket in _read(Ticket, body, "tickets")}
+        state.faults = {fault.id: fault for fault in _read(Fault, body, "faults")}
+        if body.get("demo"):
+            state.demo = from_body(ChapterState, body["demo"])
+        workload = body.get("workload") or {}
+        state.workload.extend(from_body(WorkloadSample, sample) for sample in workload.get("window") or [])
+        state.version = dict(body.get("version") or {})
+        return state
+
+
+def _records(collection: Mapping[Any, object]) -> list[Body]:
+    return [to_body(record) for record in collection.values()]
+
+
+def _read(cls: type[Any], body: Mapping[str, Any], key: str) -> list[Any]:
+    return [from_body(cls, item) for item in body.get(key) or []]
+
+
+def _cluster_health(state: State, body: Body) -> None:
+    health = from_body(ClusterHealth, body)
+    state.cluster = health
+    if health.nodes:
+        state.nodes = {node.id: node for node in health.nodes}
+
+
+def _workload_sample(state: State, body: Body) -> None:
+    sample = from_body(WorkloadSample, body)
+    if state.workload and sample.elapsed < state.workload[-1].elapsed:
+        state.workload.clear()
+    state.workload.append(sample)
+
+
+def _violation_opened(state: State, body: Body) -> None:
+    violation = from_body(Violation, body)
+    state.violations[violation.id] = violation
+
+
+def _violation_closed(state: State, body: Body) -> None:
+    state.violations.pop(from_body(Violation, body).id, None)
+
+
+def _ticket(state: State, body: Body) -> None:
+    ticket = from_body(Ticket, body)
+    if ticket.status == "resolved":
+        state.tickets.pop(ticket.id, None)
+    else:
+        state.tickets[ticket.id] = ticket
+
+
+def _fault(state: State, body: Body) -> None:
+    fault = from_body(Fault, body)
+    if fault.owed or fault.state == "countdown":
+        state.faults[fault.id] = fault
+    else:
+        state.faults.pop(fault.id, None)
+
+
+def _chapter(state: State, body: Body) -> None:
+    state.demo = from_body(ChapterState, body)
+
+
+def _process_state(state: State, body: Body) -> None:
+    process = from_body(ProcessState, body)
+    state.processes[process.name] = process
+
+
+_REDUCERS: dict[str, Callable[[State, Body], None]] = {
+    "cluster.health": _cluster_health,
+    "workload.sample": _workload_sample,
+    "violation.opened": _violation_opened,
+    "violation.closed": _violation_closed,
+    "ticket.opened": _ticket,
+    "ticket.updated": _ticket,
+    "ticket.resolved": _ticket,
+    "fault.countdown": _fault,
+    "fault.injected": _fault,
+    "fault.recovering": _fault,
+    "fault.recovered": _fault,
+    "fault.failed": _fault,
+    "demo.chapter": _chapter,
+}

@@ -10,7 +10,10 @@ Body: TypeAlias = dict[str, Any]
 """A msgpack map with string keys: the body of a frame, of a command or of a reply."""
 
 MAX_MESSAGE_BYTES = 1 << 20
-"""A message above 1 MiB is refused before it is read (design, section 4)."""
+"""A frame or a command above 1 MiB is refused before it is read (design, section 4)."""
+
+MAX_REPLY_BYTES = 1 << 26
+"""A reply may carry a whole snapshot; above 64 MiB something is wrong."""
 
 _MAX_DEPTH_ITEMS = 1 << 17
 
@@ -21,13 +24,13 @@ def pack(value: object) -> bytes:
     return data
 
 
-def unpack(data: bytes | memoryview) -> Any:
+def unpack(data: bytes | memoryview, max_bytes: int = MAX_MESSAGE_BYTES) -> Any:
     """Decode one msgpack value.
 
     Raises ``BadRequest`` when the bytes are too many, torn, not UTF-8 where text is due, or nested beyond reason.
     """
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise BadRequest(f"message of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
+    if len(data) > max_bytes:
+        raise BadRequest(f"message of {len(data)} bytes is larger than {max_bytes}")
     try:
         return msgpack.unpackb(
             data,
@@ -40,9 +43,9 @@ def unpack(data: bytes | memoryview) -> Any:
         raise BadRequest(f"not a msgpack value: {error}") from error
 
 
-def unpack_map(data: bytes | memoryview) -> Body:
+def unpack_map(data: bytes | memoryview, max_bytes: int = MAX_MESSAGE_BYTES) -> Body:
     """Decode one msgpack map with string keys; anything else is a ``BadRequest``."""
-    value = unpack(data)
+    value = unpack(data, max_bytes)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise BadRequest("expected a map with string keys")
     return value

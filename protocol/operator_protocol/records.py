@@ -2,14 +2,14 @@
 
 ``to_body`` writes every field; ``from_body`` ignores fields it does not know and fills in defaults for those that are
 missing, so that either side may be one minor version ahead. Type hints drive the conversion: scalars, ``Literal``,
-optionals, lists/tuples, string-keyed maps, and other records.
+optionals, lists/tuples, string-keyed maps, and other records. A field whose name on the wire is a Python keyword says
+so: ``field(metadata={"wire": "for"})``.
 """
 
 import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from operator_protocol.codec import Body
@@ -21,7 +21,7 @@ R = TypeVar("R")
 def to_body(record: object) -> Body:
     """The map of ``record``, nested records included."""
     cls: type[Any] = type(record)
-    return {name: _plain(getattr(record, name)) for name in _field_names(cls)}
+    return {wire: _plain(getattr(record, name)) for name, wire in _field_names(cls)}
 
 
 def from_body(cls: type[R], body: Mapping[str, Any]) -> R:
@@ -30,20 +30,30 @@ def from_body(cls: type[R], body: Mapping[str, Any]) -> R:
         raise BadRequest(f"{cls.__name__} is a map, got {type(body).__name__}")
     values: dict[str, Any] = {}
     record: type[Any] = cls
-    for name, (convert, required) in _converters(record).items():
-        if name in body:
+    for name, (wire, convert, required) in _converters(record).items():
+        if wire in body:
             try:
-                values[name] = convert(body[name])
+                values[name] = convert(body[wire])
             except (TypeError, ValueError) as error:
-                raise BadRequest(f"{cls.__name__}.{name}: {error}") from error
+                raise BadRequest(f"{cls.__name__}.{wire}: {error}") from error
         elif required:
-            raise BadRequest(f"{cls.__name__}.{name} is missing")
+            raise BadRequest(f"{cls.__name__}.{wire} is missing")
     return cls(**values)
 
 
-@cache
-def _field_names(cls: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
+_NAMES: dict[type, tuple[tuple[str, str], ...]] = {}
+_CONVERTERS: dict[type, dict[str, tuple[str, Callable[[Any], Any], bool]]] = {}
+
+
+def _field_names(cls: type[Any]) -> tuple[tuple[str, str], ...]:
+    names = _NAMES.get(cls)
+    if names is None:
+        names = _NAMES[cls] = tuple((field.name, _wire_name(field)) for field in dataclasses.fields(cls))
+    return names
+
+
+def _wire_name(field: "dataclasses.Field[Any]") -> str:
+    return str(field.metadata.get("wire", field.name))
 
 
 def _plain(value: object) -> object:
@@ -56,16 +66,19 @@ def _plain(value: object) -> object:
     return value
 
 
-@cache
-def _converters(cls: type[Any]) -> dict[str, tuple[Callable[[Any], Any], bool]]:
-    hints = typing.get_type_hints(cls)
-    return {
-        field.name: (
-            _converter(hints[field.name]),
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-        )
-        for field in dataclasses.fields(cls)
-    }
+def _converters(cls: type[Any]) -> dict[str, tuple[str, Callable[[Any], Any], bool]]:
+    known = _CONVERTERS.get(cls)
+    if known is None:
+        hints = typing.get_type_hints(cls)
+        known = _CONVERTERS[cls] = {
+            field.name: (
+                _wire_name(field),
+                _converter(hints[field.name]),
+                field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            )
+            for field in dataclasses.fields(cls)
+        }
+    return known
 
 
 def _converter(hint: Any) -> Callable[[Any], Any]:

@@ -9,17 +9,18 @@ import getpass
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import zmq
 
 from operator_protocol import PROTOCOL_VERSION
-from operator_protocol.codec import Body, pack, unpack_map
+from operator_protocol.codec import MAX_REPLY_BYTES, Body, pack, unpack_map
 from operator_protocol.endpoint import Endpoint
 from operator_protocol.errors import BadRequest, DaemonUnreachable, OperatorError, error_from_wire
 
 DEFAULT_DEADLINE_S = 10.0
-_RESEND_AFTER_S = 2.0
+_CONNECT_S = 1.0
 _START_HINT = "start one with: operatord start"
 
 
@@ -55,7 +56,7 @@ def encode_command(
 
 def decode_reply(data: bytes) -> tuple[str, Body]:
     """``(command id, result)`` of a reply; raises the typed error that a failed reply carries."""
-    reply = unpack_map(data)
+    reply = unpack_map(data, MAX_REPLY_BYTES)
     command_id = reply.get("id")
     if not isinstance(command_id, str):
         raise BadRequest("a reply without an id")
@@ -68,7 +69,7 @@ def decode_reply(data: bytes) -> tuple[str, Body]:
 
 def reply_id(data: bytes) -> str | None:
     """The id of the command that a reply answers, whether it succeeded or not."""
-    value = unpack_map(data).get("id")
+    value = unpack_map(data, MAX_REPLY_BYTES).get("id")
     return value if isinstance(value, str) else None
 
 
@@ -77,22 +78,27 @@ def unreachable(endpoint: Endpoint) -> DaemonUnreachable:
     return DaemonUnreachable(f"no daemon answers at {endpoint.label}", _START_HINT)
 
 
-class Requester:
-    """A blocking command client: one DEALER socket, one command at a time."""
+def control_socket(context: "zmq.Context[zmq.Socket[bytes]]", endpoint: Endpoint) -> "zmq.Socket[bytes]":
+    """A DEALER to ``control`` that never queues a command for a daemon that is not there: it might start later."""
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDHWM, 1_000)
+    socket.setsockopt(zmq.RCVHWM, 1_000)
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+    socket.connect(endpoint.control)
+    return socket
 
-    def __init__(
-        self, endpoint: Endpoint, *, actor: str | None = None, context: zmq.Context[Any] | None = None
-    ) -> None:
+
+class Requester:
+    """A blocking command client: one socket, one command at a time."""
+
+    def __init__(self, endpoint: Endpoint, *, actor: str | None = None) -> None:
         self.endpoint = endpoint
         self.actor = actor or default_actor()
-        self._own_context = context is None
-        self._context: zmq.Context[Any] = context or zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SNDHWM, 100)
-        self._socket.setsockopt(zmq.RCVHWM, 100)
-        self._socket.setsockopt(zmq.IMMEDIATE, 0)
-        self._socket.connect(endpoint.control)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = control_socket(self._context, endpoint)
 
     def command(
         self,
@@ -104,35 +110,27 @@ class Requester:
     ) -> Body:
         """Send ``cmd`` and wait for its reply, at most ``deadline_s`` seconds.
 
-        Raises the typed ``OperatorError`` of the reply, or ``DaemonUnreachable`` when nobody answers in time.
+        Raises the typed ``OperatorError`` of the reply, or ``DaemonUnreachable`` when nobody takes the command within
+        a second or answers it within the deadline.
         """
-        if self.endpoint.control.startswith("ipc://") and not os.path.exists(self.endpoint.control[6:]):
-            raise unreachable(self.endpoint)
         wanted = command_id or new_id()
         data = encode_command(cmd, args, command_id=wanted, deadline_s=deadline_s, actor=self.actor)
-        give_up_at = time.monotonic() + deadline_s
-        while (left_s := give_up_at - time.monotonic()) > 0:
-            self._socket.send_multipart([b"", data])
-            reply = self._await_reply(wanted, min(left_s, _RESEND_AFTER_S))
-            if reply is not None:
+        if self.endpoint.control.startswith("ipc://") and not Path(self.endpoint.control[6:]).exists():
+            raise unreachable(self.endpoint)
+        if not self._socket.poll(int(min(deadline_s, _CONNECT_S) * 1000), zmq.POLLOUT):
+            raise unreachable(self.endpoint)
+        self._socket.send_multipart([b"", data])
+        until = time.monotonic() + deadline_s
+        while (left_s := until - time.monotonic()) > 0 and self._socket.poll(max(1, int(left_s * 1000))):
+            reply = self._socket.recv_multipart()[-1]
+            if reply_id(reply) == wanted:
                 return decode_reply(reply)[1]
         raise unreachable(self.endpoint)
 
-    def _await_reply(self, wanted: str, timeout_s: float) -> bytes | None:
-        until = time.monotonic() + timeout_s
-        while (left_s := until - time.monotonic()) > 0:
-            if not self._socket.poll(max(1, int(left_s * 1000))):
-                return None
-            data = self._socket.recv_multipart()[-1]
-            if reply_id(data) == wanted:
-                return data
-        return None
-
     def close(self) -> None:
-        """Close the socket, and the context if it is ours."""
+        """Close the socket and its context."""
         self._socket.close(linger=0)
-        if self._own_context:
-            self._context.term()
+        self._context.term()
 
     def __enter__(self) -> Self:
         return self
@@ -145,6 +143,7 @@ __all__ = [
     "DEFAULT_DEADLINE_S",
     "OperatorError",
     "Requester",
+    "control_socket",
     "decode_reply",
     "default_actor",
     "encode_command",

@@ -1,0 +1,63 @@
+# Everything here sets itself up: a virtual environment in .venv, with pinned and hashed dependencies.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOAK_S ?= 600
+PYTEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench soak lock clean
+
+help:  ## show what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime  ## the whole story on a real six-node cluster; without a terminal headless, with a summary
+	@$(BIN)/operatord demo
+
+test: $(VENV)/.dev  ## the tests, against real processes
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not soak and not bench" $(PYTEST_ARGS)
+
+check: $(VENV)/.dev  ## format, lint, types, import arrows
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy protocol supervisor clients tests
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## measure; prints JSON, ratios against peers of the same run
+	$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.dev  ## the long tests; SOAK_S sets how long
+	SOAK_S=$(SOAK_S) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
+
+lock: $(VENV)/.dev  ## pin and hash the newest versions that fit
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-annotate --no-header --upgrade --extra all --group pyproject.toml:build \
+	    pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-annotate --no-header --upgrade --extra all --group pyproject.toml:dev \
+	    --group pyproject.toml:bench -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "make: Python 3.11 or newer is needed; name one with PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	    { echo "make: the venv module is missing (Debian: apt-get install python3-venv)"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.runtime: pyproject.toml requirements.lock | $(VENV)/bin/python
+	@echo "make: setting up $(VENV) ..." >&2
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml requirements-dev.lock $(VENV)/.runtime
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,147 @@
+"""The two sockets of a client that follows the bus, and the mirror that they feed.
+
+``Link`` does not wait: ``pump`` takes what is there. The blocking and the asyncio client differ only in how they wait.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import zmq
+
+from operator_protocol.calls import Calls
+from operator_protocol.codec import Body
+from operator_protocol.endpoint import Endpoint
+from operator_protocol.errors import BadRequest
+from operator_protocol.events import Event, FrameSeen, Joined, Outcome, Resynced
+from operator_protocol.frames import decode_frame
+from operator_protocol.mirror import Ask, Mirror, Subscribe
+from operator_protocol.requests import DEFAULT_DEADLINE_S, control_socket, default_actor, encode_command
+from operator_protocol.topics import COMMAND_FINISHED
+
+RECEIVE_HWM = 50_000
+"""Frames that a client may lag behind before ZeroMQ drops for it; a few seconds of a very busy bus."""
+_BATCH = 2_000
+
+
+class Link:
+    """Sockets, mirror and calls of one client."""
+
+    def __init__(self, endpoint: Endpoint, *, topics: Iterable[str] | None, actor: str | None) -> None:
+        self.endpoint = endpoint
+        self.mirror = Mirror(topics)
+        self.calls = Calls(actor or default_actor())
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.control = control_socket(self._context, endpoint)
+        self.frames = self._context.socket(zmq.SUB)
+        self.frames.setsockopt(zmq.LINGER, 0)
+        self.frames.setsockopt(zmq.RCVHWM, RECEIVE_HWM)
+        self.frames.setsockopt(zmq.RECONNECT_IVL, 50)
+        self.frames.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        self.frames.connect(endpoint.frames)
+        self._outbox: list[bytes] = []
+        self.mirror.start(time.monotonic())
+        self._act()
+
+    def call(self, cmd: str, args: Mapping[str, Any] | None, deadline_s: float) -> str:
+        """Send a command as soon as the daemon is connected; its ``Outcome`` comes out of ``pump``."""
+        command_id, data = self.calls.begin(cmd, args, deadline_s, time.monotonic())
+        self._outbox.append(data)
+        self._flush()
+        return command_id
+
+    def pump(self) -> list[Event]:
+        """Take in what has arrived and let time pass; returns what happened, in order."""
+        events: list[Event] = []
+        self._drain_control(events)
+        self._drain_frames(events)
+        now = time.monotonic()
+        self.mirror.tick(now)
+        events.extend(self.calls.tick(now))
+        self._collect(events)
+        self._act()
+        self._flush()
+        return events
+
+    def more_is_waiting(self) -> bool:
+        """True when a batch ended before a socket was empty."""
+        return _readable(self.frames) or _readable(self.control)
+
+    def close(self) -> None:
+        """Close both sockets and their context."""
+        self.control.close(linger=0)
+        self.frames.close(linger=0)
+        self._context.term()
+
+    def _drain_frames(self, events: list[Event]) -> None:
+        mirror = self.mirror
+        for _ in range(_BATCH):
+            try:
+                parts = self.frames.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                break
+            with contextlib.suppress(BadRequest):
+                mirror.received(decode_frame(parts), time.monotonic())
+            self._collect(events)
+
+    def _drain_control(self, events: list[Event]) -> None:
+        while True:
+            try:
+                data = self.control.recv_multipart(zmq.DONTWAIT)[-1]
+            except zmq.Again:
+                return
+            try:
+                command_id, result, outcome = self.calls.replied(data)
+            except BadRequest:
+                continue
+            if command_id is not None:
+                self.mirror.answered(command_id, result, time.monotonic())
+            if outcome is not None:
+                events.append(outcome)
+            self._collect(events)
+
+    def _collect(self, events: list[Event]) -> None:
+        for event in self.mirror.take_events():
+            events.append(event)
+            if isinstance(event, FrameSeen) and event.frame.topic == COMMAND_FINISHED:
+                outcome = self.calls.finished(event.frame.body)
+                if outcome is not None:
+                    events.append(outcome)
+            elif isinstance(event, Resynced):
+                events.extend(self._after_resync(event))
+            elif isinstance(event, Joined):
+                self._outbox.extend(self.calls.accepted())
+
+    def _after_resync(self, event: Resynced) -> list[Outcome]:
+        if event.reason == "the daemon restarted":
+            self._outbox.clear()
+            return self.calls.daemon_restarted()
+        self._outbox.extend(self.calls.accepted())
+        return []
+
+    def _act(self) -> None:
+        for action in self.mirror.take_actions():
+            if isinstance(action, Ask):
+                self._ask(action.id, action.cmd, action.args)
+            elif isinstance(action, Subscribe):
+                self.frames.setsockopt(zmq.SUBSCRIBE, action.topic.encode())
+            else:
+                self.frames.setsockopt(zmq.UNSUBSCRIBE, action.topic.encode())
+
+    def _ask(self, ask_id: str, cmd: str, args: Body) -> None:
+        data = encode_command(cmd, args, command_id=ask_id, deadline_s=DEFAULT_DEADLINE_S, actor=self.calls.actor)
+        self._outbox.append(data)
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._outbox:
+            try:
+                self.control.send_multipart([b"", self._outbox[0]], zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            self._outbox.pop(0)
+
+
+def _readable(socket: "zmq.Socket[bytes]") -> bool:
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)

@@ -1,0 +1,7 @@
+"""``python -m operatord``."""
+
+import sys
+
+from operatord.cli import main
+
+sys.exit(main())

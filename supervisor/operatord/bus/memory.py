@@ -1,0 +1,71 @@
+"""What the daemon remembers of its own frames: the state, and the last frames of topics that read like a log."""
+
+from collections import deque
+from collections.abc import Mapping
+
+from operator_protocol.errors import BadRequest
+from operator_protocol.frames import Frame
+from operator_protocol.state import State
+
+_TAIL_LENGTHS: Mapping[str, int] = {
+    "violation": 200,
+    "ticket": 50,
+    "agent": 200,
+    "action": 100,
+    "fault": 200,
+    "demo": 50,
+}
+"""Frames kept by first word of the topic."""
+_LOG_TAIL = 100
+"""Log lines kept for each process."""
+_PROCESS_STATE_TAIL = 200
+
+
+class Memory:
+    """State and tails; answers ``snapshot``."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.rejected = 0
+        """Bodies that were not what their topic promises."""
+        self._tails: dict[str, deque[Frame]] = {}
+
+    def take(self, frame: Frame) -> None:
+        """Apply one frame. A malformed body is counted, never fatal: it has been forwarded as it came."""
+        try:
+            self.state.apply(frame.topic, frame.body)
+        except BadRequest:
+            self.rejected += 1
+            return
+        tail = self._tail_of(frame)
+        if tail is not None:
+            tail.append(frame)
+
+    def tails(self) -> list[list[object]]:
+        """``[topic, header, body]`` of every remembered frame, in the order of the bus."""
+        frames = sorted((frame for tail in self._tails.values() for frame in tail), key=lambda frame: frame.header.seq)
+        return [[frame.topic, list(frame.header), frame.body] for frame in frames]
+
+    def log_lines(self, process: str) -> list[Frame]:
+        """The last captured lines of one process."""
+        return list(self._tails.get(f"process.{process}.log", ()))
+
+    def _tail_of(self, frame: Frame) -> "deque[Frame] | None":
+        topic = frame.topic
+        family = topic.split(".", 1)[0]
+        if family == "process":
+            if topic.endswith(".log"):
+                return self._tails.setdefault(topic, deque(maxlen=_LOG_TAIL))
+            return self._process_states(frame)
+        if topic == "fault.countdown" or family not in _TAIL_LENGTHS:
+            return None
+        return self._tails.setdefault(family, deque(maxlen=_TAIL_LENGTHS[family]))
+
+    def _process_states(self, frame: Frame) -> "deque[Frame] | None":
+        """Only changes of state are worth keeping; the once-a-second figures are not."""
+        tail = self._tails.setdefault("process", deque(maxlen=_PROCESS_STATE_TAIL))
+        for known in reversed(tail):
+            if known.topic == frame.topic:
+                same = all(known.body.get(key) == frame.body.get(key) for key in ("state", "pid", "restarts"))
+                return None if same else tail
+        return tail

@@ -1,0 +1,211 @@
+"""``operatord demo``: the whole story with one command, and nothing of it left behind.
+
+With a terminal: the daemon behind, the viewer in front, and everything stops when the viewer quits. Without one: the
+story walks by itself (``operatorctl demo --auto``), and the last line printed is a summary as JSON. What is left
+behind is counted by a separate process that knows only the marker in the environment, not the daemon's own books.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from operator_protocol.errors import OperatorError, Unavailable
+from operator_protocol.journal import read_journal
+from operatord.cli.start import await_ready
+from operatord.leftovers import MARKER
+from operatord.paths import default_state_dir
+
+_STORY_TIMEOUT_S = 240.0
+_STOP_TIMEOUT_S = 60.0
+_COUNT_TIMEOUT_S = 30.0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the story; 0 if every part of it succeeded."""
+    state_dir = Path(args.state_dir) if args.state_dir else default_state_dir() / "demo"
+    headless = args.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
+    marker = secrets.token_hex(8)
+    with _runtime_dir() as runtime_dir, _stops_on_signals():
+        return (
+            _headless(runtime_dir, state_dir, args.config, marker)
+            if headless
+            else _in_terminal(runtime_dir, state_dir, args.config, marker)
+        )
+
+
+def _in_terminal(runtime_dir: Path, state_dir: Path, config: str | None, marker: str) -> int:
+    with _daemon(runtime_dir, state_dir, config, marker):
+        viewer = subprocess.Popen([_script("operator-viewer"), "--endpoint", str(runtime_dir)])
+        status = _outlive(viewer)
+        print("operatord: stopping everything", file=sys.stderr)
+    return status
+
+
+def _headless(runtime_dir: Path, state_dir: Path, config: str | None, marker: str) -> int:
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "operatord.leftovers", "watch", "--marker", marker, "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={key: value for key, value in os.environ.items() if key != MARKER},
+    )
+    summary: dict[str, Any] = {}
+    problems: list[str] = []
+    try:
+        with _daemon(runtime_dir, state_dir, config, marker):
+            summary = _walk(runtime_dir)
+    except OperatorError as error:
+        problems.append(str(error))
+    finally:
+        counted = _count(watcher)
+    problems = [*summary.get("problems", []), *problems]
+    result: dict[str, Any] = {"ok": False, "subject": "valkey", **summary}
+    result |= {"zombies": counted["zombies"], "orphans": counted["orphans"]}
+    result["faults_owed"] = _owed(state_dir)
+    if summary and not _degraded_in_journal(state_dir, summary):
+        problems.append("the journal has no degraded sample between injection and recovery")
+        result["degraded_seen"] = False
+    problems += [f"{result[what]} {what} left behind" for what in ("zombies", "orphans", "faults_owed") if result[what]]
+    result["ok"] = bool(summary.get("ok")) and not problems
+    if problems:
+        result["problems"] = problems
+    print(json.dumps(result))
+    return 0 if result["ok"] else 1
+
+
+def _walk(runtime_dir: Path) -> dict[str, Any]:
+    story = subprocess.run(
+        [_script("operatorctl"), "--endpoint", str(runtime_dir), "demo", "--auto", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=_STORY_TIMEOUT_S,
+        check=False,
+    )
+    lines = story.stdout.strip().splitlines()
+    if not lines:
+        raise Unavailable(f"operatorctl demo --auto ended with {story.returncode} and said nothing")
+    for line in lines[:-1]:
+        print(line)
+    summary: dict[str, Any] = json.loads(lines[-1])
+    return summary
+
+
+@contextlib.contextmanager
+def _daemon(runtime_dir: Path, state_dir: Path, config: str | None, marker: str) -> Iterator[None]:
+    """A daemon of our own in a session of its own; it ends with us, whatever becomes of us."""
+    read_fd, write_fd = os.pipe()
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directories = ["--runtime-dir", str(runtime_dir), "--state-dir", str(state_dir)]
+    with (state_dir / "operatord.log").open("ab") as log:
+        keeper = subprocess.Popen(
+            [
+                *("setpriv", "--pdeathsig", "TERM", "--", sys.executable, "-m", "operatord", "start"),
+                *(*directories, "--ready-fd", str(write_fd), *(["--config", config] if config else [])),
+            ],
+            env={**os.environ, MARKER: marker},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[write_fd],
+            start_new_session=True,
+        )
+    os.close(write_fd)
+    try:
+        await_ready(read_fd)
+        yield
+    finally:
+        if keeper.poll() is None:
+            keeper.terminate()
+        try:
+            status = keeper.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            keeper.kill()
+            raise Unavailable("the daemon did not stop", f"its log is {state_dir / 'operatord.log'}") from None
+    if status != 0:
+        raise Unavailable(f"the daemon ended with status {status}", f"its log is {state_dir / 'operatord.log'}")
+
+
+def _outlive(viewer: "subprocess.Popen[bytes]") -> int:
+    """Wait for the viewer; Ctrl+C is its business."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return viewer.wait()
+    finally:
+        if viewer.poll() is None:
+            viewer.terminate()
+            viewer.wait()
+        signal.signal(signal.SIGINT, previous)
+
+
+def _count(watcher: "subprocess.Popen[bytes]") -> Mapping[str, Any]:
+    try:
+        output, _ = watcher.communicate(timeout=_COUNT_TIMEOUT_S)
+        counted: dict[str, Any] = json.loads(output)
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        watcher.kill()
+        watcher.wait()
+        raise Unavailable(f"the count of what is left behind failed: {error}") from error
+    return counted
+
+
+def _owed(state_dir: Path) -> int:
+    # Imported late: a terminal demo has no use for it.
+    from operatord.faults.undo_journal import read_owed
+
+    return len(read_owed(state_dir / "undo.journal"))
+
+
+def _degraded_in_journal(state_dir: Path, summary: Mapping[str, Any]) -> bool:
+    """Whether the journal of this boot has a degraded sample between the fault's injection and its recovery."""
+    injected = False
+    for frame in read_journal(state_dir / "journal"):
+        if frame.header.boot_id != summary.get("boot_id"):
+            continue
+        if frame.topic == "fault.injected":
+            injected = True
+        elif frame.topic == "fault.recovered":
+            injected = False
+        elif frame.topic == "workload.sample" and injected and frame.body.get("degraded") is True:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _runtime_dir() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="operatord-demo-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _stops_on_signals() -> Iterator[None]:
+    """TERM and HUP end the story like Ctrl+C: through every ``finally``."""
+
+    def interrupt(_signum: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
+
+
+def _script(name: str) -> str:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise Unavailable(f"{name} is not installed", "pip install 'operatord[daemon]'")
+    return found

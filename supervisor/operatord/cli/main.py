@@ -1,0 +1,91 @@
+"""Arguments of ``operatord`` and the dispatch to its subcommands."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as distribution_version
+
+from operator_protocol.errors import DaemonUnreachable, OperatorError
+
+EXIT_REFUSED = 1
+EXIT_NO_DAEMON = 3
+
+_EPILOG = """\
+exit codes: 0 done; 1 refused or failed; 2 usage; 3 no daemon; 4 timed out
+
+  operatord start                 run the embedded Valkey Cluster here; Ctrl+C stops everything
+  operatord start --detach        the same in the background; returns when it is healthy
+  operatord demo                  the whole story in this terminal, then everything stops
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``operatord``."""
+    parser = argparse.ArgumentParser(
+        prog="operatord",
+        description="Runs a distributed database, watches it, breaks it on request, explains and repairs it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"operatord {distribution_version('operatord')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    start = commands.add_parser("start", help="start the daemon (in the foreground unless --detach)")
+    _directories(start)
+    start.add_argument("--subject", metavar="NAME", help="what to operate (default: valkey)")
+    start.add_argument("--load", action="store_true", help="start the load as soon as the cluster is healthy")
+    start.add_argument("--detach", action="store_true", help="return when the cluster is healthy, and go on behind")
+    start.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")
+    start.add_argument(
+        "--keep-cluster", action="store_true", help="leave the servers running, and adopt them next time"
+    )
+
+    start.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+
+    stop = commands.add_parser("stop", help="stop the daemon and everything it started")
+    _directories(stop)
+    stop.add_argument("--timeout", type=float, default=30.0, metavar="S", help="how long to wait (default: 30)")
+
+    status = commands.add_parser("status", help="whether a daemon runs, and how it is")
+    _directories(status)
+    status.add_argument("--json", action="store_true", help="one JSON document")
+
+    doctor = commands.add_parser("doctor", help="check whether this host can run it, and say what is missing")
+    _directories(doctor)
+    doctor.add_argument("--config", metavar="FILE", help="check this configuration, too")
+    doctor.add_argument("--json", action="store_true", help="one JSON document")
+
+    recover = commands.add_parser("recover", help="undo what a daemon that is gone still owes")
+    _directories(recover)
+    recover.add_argument("--config", metavar="FILE", help=argparse.SUPPRESS)
+    recover.add_argument("--json", action="store_true", help="one JSON document")
+    recover.add_argument("--by-keeper", action="store_true", help=argparse.SUPPRESS)
+
+    demo = commands.add_parser("demo", help="daemon, viewer and the whole story in this terminal")
+    demo.add_argument("--headless", action="store_true", help="no viewer: walk through the story by itself")
+    demo.add_argument("--state-dir", metavar="DIR", help="where data and journal go (default: demo/ in the usual one)")
+    demo.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``operatord``; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    module = importlib.import_module(f"operatord.cli.{args.command}")
+    try:
+        return int(module.run(args))
+    except OperatorError as error:
+        print(f"operatord: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"operatord: {error.hint}", file=sys.stderr)
+        return EXIT_NO_DAEMON if isinstance(error, DaemonUnreachable) else EXIT_REFUSED
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+
+
+def _directories(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runtime-dir", metavar="DIR", help="where the sockets are (default: see docs/daemon.md)")
+    parser.add_argument("--state-dir", metavar="DIR", help="where data, journal and tickets are")

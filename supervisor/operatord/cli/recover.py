@@ -1,0 +1,62 @@
+"""``operatord recover``: undo what a daemon that is gone still owes. The keeper runs it, too."""
+
+import argparse
+import asyncio
+import json
+import sys
+
+from operator_protocol.errors import Conflict
+from operator_protocol.models import Fault
+from operator_protocol.records import to_body
+from operatord.config import load_config
+from operatord.faults.recovery import recover_offline
+from operatord.faults.undo_journal import UndoJournal, read_owed
+from operatord.options import DaemonOptions
+from operatord.paths import ensure_private_dir, lock_dir, lock_holder, resolve_dirs
+from operatord.processes.detached import DetachedServers
+from operatord.processes.records import ServerRecords
+from operatord.subject_factory import make_control
+from operatord.subjects.registry import make_probe
+
+
+def run(args: argparse.Namespace) -> int:
+    """Undo, verify, strike out; nothing owed is success."""
+    runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    ensure_private_dir(state_dir, "--state-dir")
+    if not args.by_keeper:
+        if (holder := lock_holder(state_dir)) is not None:
+            raise Conflict(f"a daemon runs (pid {holder}): it knows what it owes", "ask it with: operatorctl recover")
+        lock_dir(state_dir)
+    config = load_config(args.config)
+    options = DaemonOptions(
+        runtime_dir=runtime_dir,
+        state_dir=state_dir,
+        subject=config.subject.name,
+        load=False,
+        keep_cluster=True,
+        config=config,
+    )
+    if not read_owed(options.undo_journal):
+        _say(args, [], "nothing is owed")
+        return 0
+    recovered = asyncio.run(_recover(options))
+    names = ", ".join(f"{fault.kind} on {fault.target}" for fault in recovered)
+    _say(args, recovered, f"undone: {names}")
+    return 0
+
+
+async def _recover(options: DaemonOptions) -> list[Fault]:
+    servers = DetachedServers(ServerRecords(options.servers_file))
+    control = make_control(options, servers)
+    journal = UndoJournal(options.undo_journal)
+    try:
+        return await recover_offline(control, journal, make_probe)
+    finally:
+        journal.close()
+
+
+def _say(args: argparse.Namespace, recovered: list[Fault], message: str) -> None:
+    if args.json:
+        print(json.dumps({"recovered": [to_body(fault) for fault in recovered], "message": message}))
+    else:
+        print(f"operatord: {message}", file=sys.stderr)

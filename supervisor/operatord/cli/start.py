@@ -1,0 +1,124 @@
+"""``operatord start``: check everything that can be checked, take the locks, become the keeper."""
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+from operator_protocol.endpoint import runtime_endpoint
+from operator_protocol.errors import OperatorError, Unavailable, error_from_wire
+from operatord.config import load_config
+from operatord.faults.undo_journal import read_owed
+from operatord.keeper import run_keeper
+from operatord.leftovers import MARKER
+from operatord.options import DaemonOptions
+from operatord.paths import ensure_private_dir, lock_dir, resolve_dirs
+from operatord.processes.records import ServerRecords
+from operatord.subjects.registry import check_subject
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start in the foreground, or behind with ``--detach``."""
+    os.umask(0o077)
+    config = load_config(args.config)
+    subject = args.subject or config.subject.name
+    check_subject(subject)
+    runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    runtime_endpoint(runtime_dir)
+    ensure_private_dir(runtime_dir, "--runtime-dir")
+    ensure_private_dir(state_dir, "--state-dir")
+    locks = [lock_dir(runtime_dir), lock_dir(state_dir)] if runtime_dir != state_dir else [lock_dir(state_dir)]
+    options = DaemonOptions(
+        runtime_dir=runtime_dir,
+        state_dir=state_dir,
+        subject=subject,
+        load=args.load,
+        keep_cluster=args.keep_cluster,
+        config=config,
+        ready_fd=args.ready_fd,
+    )
+    # Every process of this run carries it; what is found with it after the end was left behind.
+    os.environ.setdefault(MARKER, secrets.token_hex(8))
+    return _detach(options, locks) if args.detach else _keep(options, locks)
+
+
+def _keep(options: DaemonOptions, locks: list[int]) -> int:
+    pass_fds = [*locks, *([options.ready_fd] if options.ready_fd is not None else [])]
+    return run_keeper(
+        [sys.executable, "-m", "operatord.daemon", options.model_dump_json()],
+        pass_fds=pass_fds,
+        spared=lambda: _spared(options),
+        after=lambda: _recover_what_is_owed(options),
+    )
+
+
+def _spared(options: DaemonOptions) -> set[tuple[int, int]]:
+    if not options.keep_cluster:
+        return set()
+    return {(record.pid, record.start_time) for record in ServerRecords(options.servers_file).read()}
+
+
+def _recover_what_is_owed(options: DaemonOptions) -> None:
+    if not read_owed(options.undo_journal):
+        return
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "operatord", "recover", "--by-keeper"),
+            *("--runtime-dir", str(options.runtime_dir), "--state-dir", str(options.state_dir)),
+        ],
+        check=False,
+        timeout=120,
+    )
+
+
+def _detach(options: DaemonOptions, locks: list[int]) -> int:
+    read_fd, write_fd = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.fork() == 0:
+        os.close(read_fd)
+        os._exit(_behind(options.model_copy(update={"ready_fd": write_fd}), locks))
+    os.close(write_fd)
+    for lock in locks:
+        os.close(lock)
+    return _await_ready(read_fd, options.runtime_dir)
+
+
+def _behind(options: DaemonOptions, locks: list[int]) -> int:
+    """The child that becomes the keeper: a session of its own, output to a file."""
+    os.setsid()
+    log = os.open(options.state_dir / "operatord.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(null)
+    os.close(log)
+    try:
+        return _keep(options, locks)
+    except OperatorError as error:
+        print(f"operatord: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _await_ready(read_fd: int, runtime_dir: Path) -> int:
+    await_ready(read_fd)
+    print(f"operatord: running behind, at {runtime_dir}; attach with: operator-viewer", file=sys.stderr)
+    return 0
+
+
+def await_ready(read_fd: int) -> None:
+    """Show the progress of a daemon that starts; return when it is ready, raise the error that it ended with."""
+    with os.fdopen(read_fd, encoding="utf-8") as lines:
+        for line in lines:
+            message = json.loads(line)
+            if "progress" in message:
+                print(f"operatord: {message['progress']}", file=sys.stderr)
+            elif "ready" in message:
+                return
+            elif "error" in message:
+                raise error_from_wire(message["error"])
+    raise Unavailable("the daemon ended before it was ready", "its log is operatord.log in the state directory")

@@ -1,0 +1,28 @@
+"""``operatord status``: whether a daemon runs at these directories, in a few lines or as JSON."""
+
+import argparse
+import json
+
+from operator_protocol.endpoint import runtime_endpoint
+from operator_protocol.requests import Requester
+from operatord.durations import format_duration
+from operatord.paths import resolve_dirs
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it; raises ``DaemonUnreachable`` if none answers."""
+    runtime_dir, _ = resolve_dirs(args.runtime_dir, args.state_dir)
+    with Requester(runtime_endpoint(runtime_dir)) as requester:
+        status = requester.command("status", deadline_s=5.0)
+    if args.json:
+        print(json.dumps(status, indent=2))
+        return 0
+    health = status.get("health") or {}
+    verdict = {True: "healthy", False: "not healthy", None: "unknown"}[health.get("ok")]
+    reason = f" ({health['reason']})" if health.get("reason") else ""
+    print(f"operatord {status['version']}, pid {status['pid']}, up {format_duration(status['uptime'])}")
+    print(f"subject {status['subject']}: {verdict}{reason}")
+    for process in status["processes"]:
+        print(f"  {process['name']:<12} {process['state']:<9} pid {process['pid'] or '-'}")
+    print(f"faults owed: {len(status['faults'])}, tickets open: {status['tickets_open']}")
+    return 0

@@ -1,0 +1,15 @@
+"""All commands of the ``control`` socket."""
+
+from typing import Any
+
+from operatord.control import faults, looking, processes, story, tickets, workload
+from operatord.control.registry import Command
+
+COMMANDS: tuple[Command[Any], ...] = (
+    *looking.COMMANDS,
+    *processes.COMMANDS,
+    *faults.COMMANDS,
+    *story.COMMANDS,
+    *tickets.COMMANDS,
+    *workload.COMMANDS,
+)

@@ -1,0 +1,38 @@
+"""What command handlers may touch of the daemon."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from operatord.bus.broker import Broker
+from operatord.config import Config
+from operatord.demo.director import Director
+from operatord.diagnosing import DiagnosisDesk
+from operatord.faults.desk import FaultDesk
+from operatord.loading import LoadDesk
+from operatord.processes.table import ProcessTable
+from operatord.subjects.base import SubjectControl
+from operatord.tickets.desk import TicketDesk
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one running daemon."""
+
+    version: str
+    config: Config
+    runtime_dir: Path
+    state_dir: Path
+    started_mono: float
+    broker: Broker
+    processes: ProcessTable
+    subject: SubjectControl
+    faults: FaultDesk
+    director: Director
+    tickets: TicketDesk
+    diagnosis: DiagnosisDesk
+    load: LoadDesk
+    shutdown: Callable[[str], None]
+    """Ask the daemon to stop in good order, for the reason given."""
+    log: Callable[[str], None]
+    """One line into the daemon's own log."""

@@ -1,0 +1,58 @@
+"""Commands on faults: ``fault, recover``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from operator_protocol.codec import Body
+from operator_protocol.models import Scalar
+from operator_protocol.records import to_body
+from operatord.control.context import Context
+from operatord.control.registry import Command
+from operatord.durations import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class FaultArgs:
+    """What to break. ``countdown`` in seconds; ``for`` a duration after which it is undone by itself."""
+
+    kind: str = "kill"
+    target: str | None = None
+    countdown: int | None = None
+    duration: str | float | int | None = field(default=None, metadata={"wire": "for"})
+    force: bool = False
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverArgs:
+    """Which fault to undo; all that is owed when there is no id."""
+
+    id: str | None = None
+
+
+async def fault(context: Context, args: FaultArgs) -> Body:
+    """Count down, inject, and answer when the fault is in force."""
+    injected = await context.faults.inject(
+        args.kind,
+        args.target or context.subject.default_fault_role,
+        countdown_s=context.config.faults.countdown_s if args.countdown is None else args.countdown,
+        for_s=None if args.duration is None else parse_duration(args.duration),
+        force=args.force,
+    )
+    return {"fault": to_body(injected)}
+
+
+async def recover(context: Context, args: RecoverArgs) -> Body:
+    """Undo what is owed and answer when the recovery is verified."""
+    recovered = await context.faults.recover(args.id)
+    names = ", ".join(f"{one.kind} on {one.target}" for one in recovered)
+    return {
+        "recovered": [to_body(one) for one in recovered],
+        "message": f"recovered {names}" if recovered else "nothing is owed: no fault is in force",
+    }
+
+
+COMMANDS: tuple[Command[object], ...] = (
+    Command("fault", FaultArgs, fault, long=True),
+    Command("recover", RecoverArgs, recover, long=True),
+)

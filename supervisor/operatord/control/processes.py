@@ -1,0 +1,53 @@
+"""Commands on processes: ``restart, stop, shutdown``."""
+
+from dataclasses import dataclass
+
+from operator_protocol.codec import Body
+from operator_protocol.errors import NotFound
+from operator_protocol.models import ProcessState
+from operator_protocol.records import to_body
+from operatord.control.context import Context
+from operatord.control.registry import Command, NoArgs
+
+
+@dataclass(frozen=True, slots=True)
+class NameArgs:
+    """A process by name."""
+
+    name: str
+
+
+def _find(context: Context, name: str) -> ProcessState:
+    known = {process.name: process for process in context.processes.states()}
+    if name not in known:
+        raise NotFound(f"no process {name!r}", f"there are {', '.join(sorted(known))}")
+    return known[name]
+
+
+async def restart(context: Context, args: NameArgs) -> Body:
+    """Restart a worker, or bring a server back (a server of the subject is never restarted by itself)."""
+    if _find(context, args.name).kind == "server":
+        await context.subject.revive(args.name)
+    else:
+        await context.processes.restart(args.name)
+    return {"process": to_body(_find(context, args.name))}
+
+
+async def stop(context: Context, args: NameArgs) -> Body:
+    """Stop a process; it stays stopped until ``restart``."""
+    _find(context, args.name)
+    await context.processes.stop(args.name)
+    return {"process": to_body(_find(context, args.name))}
+
+
+async def shutdown(context: Context, _: NoArgs) -> Body:
+    """Stop the daemon in good order."""
+    context.shutdown("asked to by a client")
+    return {}
+
+
+COMMANDS: tuple[Command[object], ...] = (
+    Command("restart", NameArgs, restart, long=True),
+    Command("stop", NameArgs, stop, long=True),
+    Command("shutdown", NoArgs, shutdown),
+)

@@ -1,0 +1,347 @@
+"""The daemon: one asyncio process that assembles the parts and runs them from first frame to last.
+
+Started by the keeper as ``python -m operatord.daemon OPTIONS``. The order of the start is the order of the needs:
+sockets first (clients may attach and watch), then servers, then what an earlier run still owes, then the workers.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Awaitable
+from importlib.metadata import version as distribution_version
+
+import zmq
+
+from operator_protocol.codec import Body
+from operator_protocol.endpoint import runtime_endpoint
+from operator_protocol.errors import OperatorError
+from operator_protocol.frames import Frame
+from operator_protocol.models import ProcessState, Ticket, Violation
+from operator_protocol.records import from_body, to_body
+from operator_protocol.topics import TICKET_OPENED, VIOLATION_CLOSED, VIOLATION_OPENED, process_log, process_state
+from operatord.bus.broker import Broker
+from operatord.bus.ingest import Ingest
+from operatord.bus.journal import Journal
+from operatord.control.commands import COMMANDS
+from operatord.control.context import Context
+from operatord.control.server import ControlServer
+from operatord.demo.director import Director
+from operatord.diagnosing import DiagnosisDesk
+from operatord.faults.desk import FaultDesk
+from operatord.faults.undo_journal import UndoJournal
+from operatord.loading import LoadDesk
+from operatord.observing import Observer
+from operatord.options import DaemonOptions
+from operatord.processes.records import ServerRecords
+from operatord.processes.table import ProcessTable
+from operatord.reporting import Reporter
+from operatord.subject_factory import make_control
+from operatord.subjects.base import Observation
+from operatord.tickets.desk import TicketDesk
+from operatord.tickets.history import History
+from operatord.zmq_loop import Context as ZmqContext
+
+WORKERS = ("monitor", "agent", "ycsb")
+_WORKERS_READY_S = 15.0
+_STOP_STEP_S = 10.0
+"""No step of the stop may take longer; the keeper ends what is left."""
+
+
+class Daemon:
+    """The parts of one run."""
+
+    def __init__(self, options: DaemonOptions, reporter: Reporter) -> None:
+        self.options = options
+        self.reporter = reporter
+        self._started_mono = time.monotonic()
+        self._stop_reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._zmq: ZmqContext = zmq.Context()
+        self._endpoint = runtime_endpoint(options.runtime_dir)
+        journal = options.config.journal
+        self.broker = Broker(
+            self._zmq,
+            journal=Journal(
+                options.state_dir / "journal",
+                max_bytes=int(journal.max_mib * (1 << 20)),
+                keep_files=journal.keep_files,
+                on_error=self.log,
+            ),
+            on_listener_error=self._listener_failed,
+        )
+        self.ingest = Ingest(
+            self._zmq, self.broker, on_beat=self._beat, on_ready=self._ready, configuration=self._configuration
+        )
+        self.control = ControlServer(self._zmq, COMMANDS)
+        self.processes = ProcessTable(
+            on_state=self._process_changed,
+            on_log=self._process_said,
+            records=ServerRecords(options.servers_file),
+            keep_servers=options.keep_cluster,
+        )
+        self.subject = make_control(options, self.processes)
+        self.observer = Observer(self.ingest, options.config)
+        self.history = History()
+        self.load = LoadDesk(self.ingest, self.subject, lambda: self.broker.memory.state)
+        self._undo_journal = UndoJournal(options.undo_journal)
+        self.faults = FaultDesk(
+            self.subject,
+            self._undo_journal,
+            self.broker.publish,
+            self.observer.look,
+            instance=lambda: self.subject.instance,
+        )
+        self.director = Director(self.faults, self.load, self.broker.publish)
+        self.tickets: TicketDesk | None = None
+        self.diagnosis: DiagnosisDesk | None = None
+        self._subject_up = False
+        self._chores: list[asyncio.Task[None]] = []
+
+    # the run
+
+    async def run(self) -> None:
+        """From first frame to last. Raises the error that made a start fail, after everything was taken down."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(signum, self.shutdown, signal.Signals(signum).name)
+        try:
+            self._bind()
+            start = asyncio.create_task(self._start())
+            await asyncio.wait({start, self._stop_reason}, return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                await start
+                self.reporter.ready(f"ready in {time.monotonic() - self._started_mono:.2f} s")
+                reason = await self._stop_reason
+            else:
+                reason = self._stop_reason.result()
+                start.cancel()
+                await asyncio.gather(start, return_exceptions=True)
+            self.log(f"stopping: {reason}")
+        finally:
+            await self._stop()
+
+    def shutdown(self, reason: str) -> None:
+        """Begin the stop."""
+        if not self._stop_reason.done():
+            self._stop_reason.set_result(reason)
+
+    def log(self, line: str) -> None:
+        """One line into the daemon's own log, on its stderr and on the bus."""
+        self.reporter.line(line)
+        for part in line.splitlines():
+            self.broker.publish(process_log("operatord"), {"stream": "stderr", "line": part, "dropped": 0})
+
+    def _bind(self) -> None:
+        for name in ("frames", "control", "ingest"):
+            # We hold the lock of this directory: a socket file in it belongs to a daemon that is gone.
+            (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
+        self.broker.listen(self._on_frame)
+        self.broker.bind(self._endpoint.frames)
+        self.ingest.bind(self._endpoint.ingest)
+        self.control.bind(self._endpoint.control)
+        self.broker.memory.state.version = {
+            "operatord": distribution_version("operatord"),
+            "subject": self.options.subject,
+        }
+
+    async def _start(self) -> None:
+        await self.processes.start()
+        for name in WORKERS:
+            self.processes.add_worker(
+                name,
+                "operatord.workers.runtime:run",
+                {"name": name, "module": f"operatord.workers.{name}.worker", "ingest": self._endpoint.ingest},
+            )
+        self.processes.on_exit(self._process_ended)
+        subject_start = asyncio.create_task(self.subject.start(self.log))
+        try:
+            await self._open_tickets()
+            self._serve()
+            await subject_start
+        finally:
+            subject_start.cancel()
+            await asyncio.gather(subject_start, return_exceptions=True)
+        self._subject_up = True
+        for name in WORKERS:
+            await self.processes.start_worker(name)
+        await self.processes.wait_ready(WORKERS, _WORKERS_READY_S)
+        await self._settle_debts()
+        if self.options.load:
+            await self.load.start()
+
+    async def _open_tickets(self) -> None:
+        # SQLAlchemy takes a quarter of a second to import; the cluster forms meanwhile.
+        db_module = await asyncio.to_thread(_import_ticket_db)
+        db = db_module.TicketDB(self.options.state_dir / db_module.FILE_NAME)
+        if db.message:
+            self.log(db.message)
+        self._ticket_db = db
+        self.tickets = TicketDesk(db, self.broker.publish)
+        self.tickets.resume()
+        self.diagnosis = DiagnosisDesk(
+            self.ingest,
+            self.broker,
+            self.tickets,
+            self.history,
+            settle_s=self.options.config.agent.settle_s,
+            log=self.log,
+        )
+        self.diagnosis.start()
+
+    def _serve(self) -> None:
+        if self.tickets is None or self.diagnosis is None:
+            raise RuntimeError("serving before the tickets are open")
+        self.control.serve(
+            Context(
+                version=distribution_version("operatord"),
+                config=self.options.config,
+                runtime_dir=self.options.runtime_dir,
+                state_dir=self.options.state_dir,
+                started_mono=self._started_mono,
+                broker=self.broker,
+                processes=self.processes,
+                subject=self.subject,
+                faults=self.faults,
+                director=self.director,
+                tickets=self.tickets,
+                diagnosis=self.diagnosis,
+                load=self.load,
+                shutdown=self.shutdown,
+                log=self.log,
+            )
+        )
+        self.director.start()
+        self._chores = [asyncio.create_task(self._every_second())]
+
+    async def _settle_debts(self) -> None:
+        """Undo what an earlier daemon owed, then settle its tickets by what is true now."""
+        for notice in self._undo_journal.notices:
+            self.log(notice)
+        for fault in await self.faults.sweep():
+            self.log(f"undid {fault.kind} on {fault.target}, owed since an earlier run")
+        look = await self.observer.look()
+        if self.tickets is not None:
+            self.tickets.reconcile(self.broker.memory.state.violations.values(), healthy=look.ok)
+
+    async def _every_second(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self.broker.heartbeat()
+            self.processes.sample_usage()
+            due = max(due + 1.0, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _stop(self) -> None:
+        await self._step("the story", self.director.close())
+        await self._step("the faults", self._undo_before_leaving())
+        await self._step("the load", self.load.stop())
+        if self.diagnosis is not None:
+            await self._step("the diagnoses", self.diagnosis.close())
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self._step("the control socket", self.control.close())
+        await self._step("the observer", self.observer.close())
+        await self._step("the subject", self.subject.stop())
+        await self._step("the processes", self.processes.stop_all())
+        await self._step("the ingest socket", self.ingest.close())
+        self.broker.close()
+        self._undo_journal.close()
+        if self.tickets is not None:
+            self._ticket_db.close()
+        self._zmq.term()
+        for name in ("frames", "control", "ingest"):
+            (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
+
+    async def _undo_before_leaving(self) -> None:
+        try:
+            await self.faults.close()
+        except OperatorError as error:
+            self.log(f"still owed, undone at the next start: {error}")
+
+    async def _step(self, what: str, work: Awaitable[object]) -> None:
+        """One step of the stop: none may keep the others from happening."""
+        try:
+            async with asyncio.timeout(_STOP_STEP_S):
+                await work
+        except Exception as error:
+            # Whatever it was, the rest must still be taken down; the keeper ends what this step left.
+            self.reporter.line(f"while stopping {what}: {type(error).__name__}: {error}")
+
+    # what the parts tell
+
+    def _on_frame(self, frame: Frame) -> None:
+        topic, body = frame.topic, frame.body
+        self.history.see(topic, body)
+        self.director.see(topic, body)
+        if self.tickets is None:
+            return
+        if topic == VIOLATION_OPENED:
+            self.tickets.opened(from_body(Violation, body))
+        elif topic == VIOLATION_CLOSED:
+            self.tickets.closed(from_body(Violation, body))
+        elif topic == TICKET_OPENED and self.diagnosis is not None:
+            self.diagnosis.opened(from_body(Ticket, body))
+        elif topic == "cluster.health":
+            self.faults.note(from_body(Observation, body))
+
+    def _process_changed(self, state: ProcessState) -> None:
+        self.broker.publish(process_state(state.name), to_body(state))
+
+    def _process_said(self, name: str, stream: str, line: str, dropped: int) -> None:
+        self.broker.publish(process_log(name), {"stream": stream, "line": line, "dropped": dropped})
+
+    def _process_ended(self, name: str, state: ProcessState) -> None:
+        if state.kind == "worker":
+            self.ingest.gone(name)
+        else:
+            self.observer.nudge()
+
+    def _beat(self, worker: str) -> None:
+        self.processes.beat(worker)
+
+    def _ready(self, worker: str) -> None:
+        self.processes.mark_ready(worker)
+
+    def _configuration(self, worker: str) -> Body | None:
+        if not self._subject_up:
+            return None
+        if worker == "monitor":
+            return self.observer.configuration(self.subject.spec, self.broker.memory.state)
+        if worker == "ycsb":
+            return self.load.configuration()
+        return {"subject": to_body(self.subject.spec)}
+
+    def _listener_failed(self, topic: str, error: BaseException) -> None:
+        lines = "".join(traceback.format_exception(error))
+        self.reporter.line(f"defect while handling {topic}:\n{lines}")
+
+
+def _import_ticket_db():  # type: ignore[no-untyped-def]
+    from operatord.tickets import db
+
+    return db
+
+
+def main(argv: list[str]) -> int:
+    """Run the daemon with the options in ``argv[0]``; the exit status is the keeper's."""
+    options = DaemonOptions.model_validate_json(argv[0])
+    os.umask(0o077)
+    reporter = Reporter(options.ready_fd)
+
+    async def run() -> None:
+        await Daemon(options, reporter).run()
+
+    try:
+        asyncio.run(run())
+    except OperatorError as error:
+        reporter.failed(error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

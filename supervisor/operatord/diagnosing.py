@@ -1,0 +1,118 @@
+"""From an opened ticket to its diagnosis: what the daemon hands to the agent, and when.
+
+A ticket waits a moment so that the evidence around its onset can come in, then the most severe one goes first. The
+dossier is built from the bus without ``fault.*`` and ``demo.*``: the agent is never told what was injected.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from operator_protocol.errors import Conflict, OperatorError
+from operator_protocol.models import Diagnosis, Ticket
+from operator_protocol.records import from_body, to_body
+from operator_protocol.topics import AGENT_DIAGNOSIS
+from operatord.bus.broker import Broker
+from operatord.bus.ingest import Ingest
+from operatord.tickets.desk import TicketDesk
+from operatord.tickets.dossier import History
+
+WORKER = "agent"
+_TIMEOUT_S = 60.0
+_RETRY_S = 2.0
+_SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
+
+
+class DiagnosisDesk:
+    """One diagnosis at a time, the most severe ticket first."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        broker: Broker,
+        tickets: TicketDesk,
+        history: History,
+        *,
+        settle_s: float,
+        log: Callable[[str], None],
+    ) -> None:
+        self._ingest = ingest
+        self._broker = broker
+        self._tickets = tickets
+        self._history = history
+        self._settle_s = settle_s
+        self._log = log
+        self._due: dict[int, float] = {}
+        self._wake = asyncio.Event()
+        self._busy = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work the queue."""
+        self._task = asyncio.create_task(self._work())
+
+    async def close(self) -> None:
+        """Stop; a diagnosis under way is given up."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def opened(self, ticket: Ticket) -> None:
+        """Have ``ticket`` diagnosed once its evidence had time to come in."""
+        self._due[ticket.id] = asyncio.get_running_loop().time() + self._settle_s
+        self._wake.set()
+
+    async def diagnose(self, number: int) -> Ticket:
+        """Diagnose ticket ``number`` now. Raises ``NotFound``, ``Conflict`` if it is resolved, the agent's error."""
+        ticket = self._tickets.get(number)
+        if ticket.status == "resolved":
+            raise Conflict(f"ticket {number} is resolved", "only open tickets are diagnosed")
+        self._due.pop(number, None)
+        async with self._busy:
+            return await self._diagnose(ticket)
+
+    async def _diagnose(self, ticket: Ticket) -> Ticket:
+        self._tickets.set_status(ticket.id, "diagnosing")
+        dossier = self._history.dossier(self._tickets.get(ticket.id), self._tickets.alike(ticket))
+        try:
+            reply = await self._ingest.request(WORKER, "diagnose", {"dossier": to_body(dossier)}, timeout_s=_TIMEOUT_S)
+        except OperatorError:
+            if self._tickets.get(ticket.id).status == "diagnosing":
+                self._tickets.set_status(ticket.id, "open")
+            raise
+        diagnosis = from_body(Diagnosis, reply["diagnosis"])
+        updated = self._tickets.attach_diagnosis(ticket.id, diagnosis)
+        self._broker.publish(AGENT_DIAGNOSIS, {"ticket": ticket.id, "diagnosis": to_body(diagnosis)}, source=WORKER)
+        return updated
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            number = self._next(loop.time())
+            if number is None:
+                await self._sleep()
+                continue
+            del self._due[number]
+            ticket = self._tickets.get(number)
+            if ticket.status == "resolved" or ticket.diagnosis is not None:
+                continue
+            try:
+                async with self._busy:
+                    await self._diagnose(ticket)
+            except OperatorError as error:
+                self._log(f"ticket {number} is not diagnosed yet: {error}")
+                self._due[number] = loop.time() + _RETRY_S
+
+    def _next(self, now: float) -> int | None:
+        ripe = [number for number, due in self._due.items() if due <= now]
+        if not ripe:
+            return None
+        return min(ripe, key=lambda number: (_SEVERITY_ORDER.get(self._tickets.get(number).severity, 9), number))
+
+    async def _sleep(self) -> None:
+        self._wake.clear()
+        soonest = min(self._due.values(), default=None)
+        timeout_s = None if soonest is None else max(0.0, soonest - asyncio.get_running_loop().time())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout_s)

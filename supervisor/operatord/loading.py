@@ -1,0 +1,71 @@
+"""The load as the daemon sees it: wanted or not, at what rate; the ``ycsb`` worker does it."""
+
+from collections.abc import Callable
+
+from operator_protocol.codec import Body
+from operator_protocol.errors import Unavailable
+from operator_protocol.records import to_body
+from operator_protocol.state import State
+from operatord.bus.ingest import Ingest
+from operatord.subjects.base import SubjectControl, WorkloadSource
+
+WORKER = "ycsb"
+_START_TIMEOUT_S = 30.0
+_REQUEST_TIMEOUT_S = 10.0
+
+
+class LoadDesk:
+    """Starts, stops and paces the load, and has it come back when its worker was replaced."""
+
+    def __init__(self, ingest: Ingest, subject: SubjectControl, state: Callable[[], State]) -> None:
+        self._ingest = ingest
+        self._subject = subject
+        self._state = state
+        self._wanted: WorkloadSource | None = None
+        self._rate: float | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the load is wanted."""
+        return self._wanted is not None
+
+    def configuration(self) -> Body:
+        """What a new ``ycsb`` worker is told: the source to take up again, if there is one."""
+        source = self._wanted
+        return {"source": to_body(source) | {"rate": self._rate or source.rate} if source is not None else None}
+
+    async def start(self, rate: float | None = None) -> None:
+        """Start the load, or pace it when it runs. Raises ``Unavailable`` if its worker cannot."""
+        if self._wanted is not None:
+            if rate is not None:
+                await self.pace(rate)
+            return
+        source = self._subject.workload()
+        self._rate = rate or source.rate
+        await self._ingest.request(
+            WORKER, "start", {"source": to_body(source), "rate": self._rate}, timeout_s=_START_TIMEOUT_S
+        )
+        self._wanted = source
+
+    async def stop(self) -> None:
+        """Stop the load; not running is success."""
+        self._wanted = None
+        if self._ingest.is_connected(WORKER):
+            await self._ingest.request(WORKER, "stop", {}, timeout_s=_REQUEST_TIMEOUT_S)
+
+    async def pace(self, rate: float) -> None:
+        """Change the target rate, in operations per second."""
+        if self._wanted is None:
+            raise Unavailable("no load is running", "start it with: operatorctl workload start")
+        await self._ingest.request(WORKER, "rate", {"ops_per_sec": rate}, timeout_s=_REQUEST_TIMEOUT_S)
+        self._rate = rate
+
+    def status(self) -> Body:
+        """``{running, rate, command, sample}``; the sample is the last one of a load that runs."""
+        window = self._state().workload
+        return {
+            "running": self.running,
+            "rate": self._rate if self.running else None,
+            "command": self._wanted.description if self._wanted else "",
+            "sample": to_body(window[-1]) if window and self.running else None,
+        }

@@ -1,0 +1,96 @@
+"""The two directories of a daemon: made private, checked, and locked before anything is bound.
+
+A lock is an ``flock`` on a file that names the keeper's pid. The keeper holds it and the daemon inherits it, so it is
+free exactly when nobody of the earlier run is left.
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from operator_protocol.endpoint import default_runtime_dir
+from operator_protocol.errors import Conflict, Unavailable
+
+_LOCK_NAME = "lock"
+
+
+def default_state_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """``$OPERATOR_STATE_DIR``, ``$XDG_STATE_HOME/operatord``, ``~/.local/state/operatord``."""
+    env = os.environ if environ is None else environ
+    if chosen := env.get("OPERATOR_STATE_DIR"):
+        return Path(chosen)
+    if xdg := env.get("XDG_STATE_HOME"):
+        return Path(xdg) / "operatord"
+    return Path.home() / ".local" / "state" / "operatord"
+
+
+def config_home(environ: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_CONFIG_HOME/operatord``, ``~/.config/operatord``."""
+    env = os.environ if environ is None else environ
+    home = env.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "operatord"
+
+
+def resolve_dirs(runtime_dir: str | None, state_dir: str | None) -> tuple[Path, Path]:
+    """``(runtime, state)`` directories as absolute paths, from options and environment."""
+    runtime = Path(runtime_dir) if runtime_dir else default_runtime_dir()
+    state = Path(state_dir) if state_dir else default_state_dir()
+    return runtime.absolute(), state.absolute()
+
+
+def ensure_private_dir(path: Path, option: str) -> None:
+    """Make ``path`` a directory of mode 0700 that is ours; raises ``Unavailable`` naming the option to change."""
+    hint = f"choose another directory with {option}"
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        info = path.stat()
+    except OSError as error:
+        raise Unavailable(f"cannot use {path}: {error.strerror}", hint) from error
+    if not stat.S_ISDIR(info.st_mode):
+        raise Unavailable(f"{path} is not a directory", hint)
+    if info.st_uid != os.geteuid():
+        raise Unavailable(f"{path} belongs to user {info.st_uid}, not to user {os.geteuid()}", hint)
+    try:
+        if stat.S_IMODE(info.st_mode) != 0o700:
+            path.chmod(0o700)
+        probe = path / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise Unavailable(f"cannot write to {path}: {error.strerror}", hint) from error
+
+
+def lock_dir(path: Path) -> int:
+    """Lock ``path`` for this process and those that inherit the descriptor. Returns the descriptor.
+
+    Raises ``Conflict`` naming the pid that holds it.
+    """
+    fd = os.open(path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = lock_holder(path)
+        os.close(fd)
+        raise Conflict(
+            f"a daemon runs already with {path}" + (f" (pid {holder})" if holder else ""),
+            "stop it with `operatord stop`, or use other directories with --runtime-dir and --state-dir",
+        ) from None
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+def lock_holder(path: Path) -> int | None:
+    """The pid that holds the lock of ``path``, or None when it is free."""
+    with contextlib.suppress(OSError, ValueError):
+        fd = os.open(path / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return int(os.read(fd, 32).split()[0])
+        finally:
+            os.close(fd)
+    return None

@@ -1,0 +1,135 @@
+"""What every worker runs in: its line to the daemon, its beat, its end.
+
+The fork server calls ``run`` in the freshly forked child. The worker's module has an ``async def main(ctx)`` that
+waits for its configuration, says ``ready`` and works until it is cancelled; returning ends the process.
+"""
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import zmq
+
+from operator_protocol.codec import Body, pack, unpack_map
+from operator_protocol.errors import BadRequest
+from operatord.rpc import PendingRequests, answer
+from operatord.subjects.base import Handler
+from operatord.zmq_loop import Context, SocketPump
+
+BEAT_S = 1.0
+Main = Callable[["WorkerContext"], Awaitable[None]]
+
+
+class WorkerContext:
+    """A worker's view of the daemon."""
+
+    def __init__(self, name: str, socket: "zmq.Socket[bytes]") -> None:
+        self.name = name
+        self._pump = SocketPump(socket, self._message)
+        self._handlers: dict[str, Handler] = {}
+        self._configuration: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
+        self._on_configure: Callable[[Body], None] | None = None
+        self._pending = PendingRequests()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def publish(self, topic: str, body: Body) -> None:
+        """Put a frame on the bus."""
+        self._pump.send([b"frame", topic.encode(), pack(body)])
+
+    def ready(self) -> None:
+        """Tell the daemon that this worker does its work now."""
+        self._pump.send([b"ready"])
+
+    def beat(self) -> None:
+        """Say that the loop is alive; the runtime does this once a second."""
+        self._pump.send([b"beat", pack({"pid": os.getpid()})])
+
+    def handle(self, cmd: str, handler: Handler) -> None:
+        """Have ``handler`` answer the daemon's requests ``cmd``."""
+        self._handlers[cmd] = handler
+
+    async def configured(self) -> Body:
+        """The configuration, as soon as it is there."""
+        return await self._configuration
+
+    def on_configure(self, callback: Callable[[Body], None]) -> None:
+        """Have ``callback`` called with each later configuration."""
+        self._on_configure = callback
+
+    async def request(self, cmd: str, args: Mapping[str, Any], timeout_s: float = 5.0) -> Body:
+        """Ask the daemon. Raises its typed error, or ``DeadlineExceeded``."""
+        return await self._pending.ask("the daemon", cmd, args, send=self._send_request, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._pump.close()
+
+    def _message(self, parts: list[bytes]) -> None:
+        kind = parts[0]
+        try:
+            body = unpack_map(parts[1])
+        except (BadRequest, IndexError):
+            return
+        if kind == b"configure":
+            self._configure(body)
+        elif kind == b"reply":
+            self._pending.settle(body)
+        elif kind == b"request":
+            task = asyncio.create_task(self._answer(body))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _configure(self, body: Body) -> None:
+        if not self._configuration.done():
+            self._configuration.set_result(body)
+        elif self._on_configure is not None:
+            self._on_configure(body)
+
+    def _send_request(self, data: bytes) -> bool:
+        return self._pump.send([b"request", data])
+
+    async def _answer(self, request: Body) -> None:
+        self._pump.send([b"reply", pack(await answer(self._handlers, request, f"the {self.name} worker"))])
+
+
+def run(args: Mapping[str, Any]) -> None:
+    """Run the worker ``args["name"]`` from ``args["module"]`` against the ingest socket ``args["ingest"]``."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True, errors="replace")
+    module = importlib.import_module(str(args["module"]))
+    asyncio.run(_run(str(args["name"]), str(args["ingest"]), module.main))
+
+
+async def _run(name: str, ingest: str, main: Main) -> None:
+    context: Context = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.IDENTITY, name.encode())
+    socket.setsockopt(zmq.LINGER, 100)
+    socket.setsockopt(zmq.SNDHWM, 50_000)
+    socket.setsockopt(zmq.RCVHWM, 1_000)
+    socket.connect(ingest)
+    ctx = WorkerContext(name, socket)
+    work = asyncio.ensure_future(main(ctx))
+    beats = asyncio.create_task(_beat(ctx))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        pass
+    finally:
+        beats.cancel()
+        ctx.close()
+        socket.close()
+        context.term()
+
+
+async def _beat(ctx: WorkerContext) -> None:
+    while True:
+        ctx.beat()
+        await asyncio.sleep(BEAT_S)

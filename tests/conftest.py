@@ -1,0 +1,41 @@
+"""Nothing may survive the tests: every process that they start carries a marker, and is looked for at the end."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from operatord.leftovers import MARKER, find_marked
+
+_SETTLE_S = 5.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fails the run if a process of ours is still there at its end."""
+    marker = f"tests-{secrets.token_hex(6)}"
+    before = os.environ.get(MARKER)
+    os.environ[MARKER] = marker
+    yield
+    until = time.monotonic() + _SETTLE_S
+    while (left := _left(marker, tmp_path_factory.getbasetemp())) and time.monotonic() < until:
+        time.sleep(0.1)
+    if before is None:
+        del os.environ[MARKER]
+    else:
+        os.environ[MARKER] = before
+    assert not left, f"left behind by the tests: {left}"
+
+
+def _left(marker: str, directory: Path) -> list[str]:
+    """By marker, and, since valkey-server overwrites its environment, by a working directory of these tests."""
+    found = [f"{one.pid} {one.state} {one.command}" for one in find_marked(marker)]
+    for process in psutil.process_iter(["pid", "cwd", "cmdline"]):
+        cwd = process.info["cwd"]
+        if cwd and Path(cwd).is_relative_to(directory):
+            found.append(f"{process.info['pid']} in {cwd}: {process.info['cmdline']}")
+    return found

@@ -7,10 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from operator_protocol.errors import BadRequest, NotFound
 from operatord.paths import config_home
+from operatord.subjects.valkey.settings import Settings
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -19,26 +20,24 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ValkeySection(_Section):
-    """``[subject.valkey]``."""
-
-    base_port: Annotated[int, Field(ge=0, le=55_530)] = 0
-    """First of six consecutive ports; 0 takes free ones."""
-    cluster_node_timeout_ms: Annotated[int, Field(ge=200, le=60_000)] = 1000
-    """A primary that is silent this long is failed over."""
-    memory_limit_mib: Positive = 512
-    """A node that uses more memory than this violates ``memory``."""
-    p99_limit_ms: Positive = 5.0
-    """A node whose p99 is above this violates ``p99_latency``."""
-    replication_lag_limit_s: Positive = 5.0
-    """A replica that lags longer violates ``replication_link``."""
-
-
 class SubjectSection(_Section):
     """``[subject]``."""
 
     name: str = "valkey"
-    valkey: ValkeySection = ValkeySection()
+    valkey: dict[str, int | float] = {}
+    """Options of the Valkey subject; ``operatord.subjects.valkey.settings`` is their table."""
+
+    @field_validator("valkey")
+    @classmethod
+    def _check_valkey(cls, options: dict[str, int | float]) -> dict[str, int | float]:
+        for key in options:
+            if key.startswith("workload_"):
+                raise ValueError(f"{key} is not set here but in [workload]")
+        try:
+            Settings.read(options)
+        except BadRequest as error:
+            raise ValueError(str(error)) from error
+        return options
 
 
 class WorkloadSection(_Section):
@@ -109,7 +108,9 @@ def load_config(path: str | None) -> Config:
     except ValidationError as error:
         first, *more = error.errors()
         key = ".".join(str(part) for part in first["loc"])
-        problem = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        problem = (
+            "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        )
         others = f" (and {len(more)} more)" if more else ""
         raise BadRequest(
             f"{file}: {key}: {problem}{others}", "deploy/operatord.example.toml shows every key and its range"

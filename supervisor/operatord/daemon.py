@@ -5,6 +5,7 @@ sockets first (clients may attach and watch), then servers, then what an earlier
 """
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ import time
 import traceback
 from collections.abc import Awaitable
 from importlib.metadata import version as distribution_version
+from typing import Any
 
 import zmq
 
@@ -35,7 +37,7 @@ from operatord.faults.undo_journal import UndoJournal
 from operatord.loading import LoadDesk
 from operatord.observing import Observer
 from operatord.options import DaemonOptions
-from operatord.processes.records import ServerRecords
+from operatord.processes.records import ServerRecords, end_leftovers
 from operatord.processes.table import ProcessTable
 from operatord.reporting import Reporter
 from operatord.subject_factory import make_control
@@ -75,10 +77,11 @@ class Daemon:
             self._zmq, self.broker, on_beat=self._beat, on_ready=self._ready, configuration=self._configuration
         )
         self.control = ControlServer(self._zmq, COMMANDS)
+        self._records = ServerRecords(options.servers_file)
         self.processes = ProcessTable(
             on_state=self._process_changed,
             on_log=self._process_said,
-            records=ServerRecords(options.servers_file),
+            records=self._records,
             keep_servers=options.keep_cluster,
         )
         self.subject = make_control(options, self.processes)
@@ -109,7 +112,8 @@ class Daemon:
         try:
             self._bind()
             start = asyncio.create_task(self._start())
-            await asyncio.wait({start, self._stop_reason}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {start, self._stop_reason}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if start.done():
                 await start
                 self.reporter.ready(f"ready in {time.monotonic() - self._started_mono:.2f} s")
@@ -147,7 +151,7 @@ class Daemon:
         }
 
     async def _start(self) -> None:
-        await self.processes.start()
+        await self._take_over()
         for name in WORKERS:
             self.processes.add_worker(
                 name,
@@ -171,10 +175,26 @@ class Daemon:
         if self.options.load:
             await self.load.start()
 
+    async def _take_over(self) -> None:
+        """Deal with what an earlier daemon left: end it, or adopt its servers under ``--keep-cluster``."""
+        keep = self.options.keep_cluster
+        for record in await end_leftovers(self._records, keep_servers=keep):
+            self.log(
+                f"{'found' if keep and record.kind == 'server' else 'ended'} {record.name} (pid {record.pid}) of an earlier run"
+            )
+        await self.processes.start()
+        for record in self._records.servers():
+            if self.processes.adopt(record):
+                self.log(f"adopted {record.name} (pid {record.pid})")
+        if self._records.notice:
+            self.log(self._records.notice)
+
     async def _open_tickets(self) -> None:
         # SQLAlchemy takes a quarter of a second to import; the cluster forms meanwhile.
-        db_module = await asyncio.to_thread(_import_ticket_db)
-        db = db_module.TicketDB(self.options.state_dir / db_module.FILE_NAME)
+        await asyncio.to_thread(importlib.import_module, "operatord.tickets.db")
+        from operatord.tickets.db import FILE_NAME, TicketDB
+
+        db = TicketDB(self.options.state_dir / FILE_NAME)
         if db.message:
             self.log(db.message)
         self._ticket_db = db
@@ -230,7 +250,9 @@ class Daemon:
         due = loop.time()
         while True:
             self.broker.heartbeat()
-            self.processes.sample_usage()
+            for state in self.processes.sample_usage():
+                if state.pid is not None:
+                    self._process_changed(state)
             due = max(due + 1.0, loop.time())
             await asyncio.sleep(due - loop.time())
 
@@ -300,11 +322,11 @@ class Daemon:
         else:
             self.observer.nudge()
 
-    def _beat(self, worker: str) -> None:
-        self.processes.beat(worker)
+    def _beat(self, worker: str, pid: int) -> None:
+        self.processes.beat(worker, pid)
 
-    def _ready(self, worker: str) -> None:
-        self.processes.mark_ready(worker)
+    def _ready(self, worker: str, pid: int) -> None:
+        self.processes.mark_ready(worker, pid)
 
     def _configuration(self, worker: str) -> Body | None:
         if not self._subject_up:
@@ -318,12 +340,6 @@ class Daemon:
     def _listener_failed(self, topic: str, error: BaseException) -> None:
         lines = "".join(traceback.format_exception(error))
         self.reporter.line(f"defect while handling {topic}:\n{lines}")
-
-
-def _import_ticket_db():  # type: ignore[no-untyped-def]
-    from operatord.tickets import db
-
-    return db
 
 
 def main(argv: list[str]) -> int:

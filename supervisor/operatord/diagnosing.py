@@ -15,7 +15,7 @@ from operator_protocol.topics import AGENT_DIAGNOSIS
 from operatord.bus.broker import Broker
 from operatord.bus.ingest import Ingest
 from operatord.tickets.desk import TicketDesk
-from operatord.tickets.dossier import History
+from operatord.tickets.history import History
 
 WORKER = "agent"
 _TIMEOUT_S = 60.0

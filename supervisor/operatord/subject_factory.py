@@ -12,16 +12,14 @@ def make_control(options: DaemonOptions, servers: Servers) -> SubjectControl:
     from operatord.subjects.valkey.control import ValkeyControl
 
     load = options.config.workload
-    section = options.config.subject.valkey.model_dump()
     return ValkeyControl(
         servers,
         options.state_dir,
         {
-            **section,
-            "workload": load.workload,
+            **options.config.subject.valkey,
             "workload_rate": load.rate,
             "workload_threads": load.threads,
-            "workload_record_count": load.record_count,
+            "workload_records": load.record_count,
         },
         keep=options.keep_cluster,
     )

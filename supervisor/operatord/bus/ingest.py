@@ -29,8 +29,8 @@ class Ingest:
         context: Context,
         broker: Broker,
         *,
-        on_beat: Callable[[str], None],
-        on_ready: Callable[[str], None],
+        on_beat: Callable[[str, int], None],
+        on_ready: Callable[[str, int], None],
         configuration: Callable[[str], Body | None],
     ) -> None:
         self._broker = broker
@@ -109,9 +109,9 @@ class Ingest:
 
     def _other(self, worker: str, kind: bytes, rest: list[bytes]) -> None:
         if kind == b"beat":
-            self._beat(worker, unpack_map(rest[0]))
+            self._beat(worker, _pid(unpack_map(rest[0])))
         elif kind == b"ready":
-            self._on_ready(worker)
+            self._on_ready(worker, _pid(unpack_map(rest[0])))
         elif kind == b"reply":
             self._pending.settle(unpack_map(rest[0]))
         elif kind == b"request":
@@ -121,12 +121,18 @@ class Ingest:
         else:
             raise BadRequest("unknown kind of message")
 
-    def _beat(self, worker: str, body: Body) -> None:
-        pid = body.get("pid")
-        if isinstance(pid, int) and self._incarnations.get(worker) != pid:
+    def _beat(self, worker: str, pid: int) -> None:
+        if self._incarnations.get(worker) != pid:
             self._incarnations[worker] = pid
             self.configure(worker)
-        self._on_beat(worker)
+        self._on_beat(worker, pid)
 
     async def _answer(self, worker: str, request: Body) -> None:
         self._send(worker, b"reply", pack(await answer(self._handlers, request, "the daemon")))
+
+
+def _pid(body: Body) -> int:
+    pid = body.get("pid")
+    if not isinstance(pid, int):
+        raise BadRequest("a worker says its pid")
+    return pid

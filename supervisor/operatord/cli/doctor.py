@@ -88,10 +88,10 @@ def _tool(name: str, hint: str) -> Finding:
 
 
 def _valkey() -> Finding:
-    from operatord.subjects.valkey.binary import find_server
+    from operatord.subjects.valkey.binary import server_program
 
     try:
-        path = find_server()
+        path = server_program()
         output = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except OperatorError as error:
         return Finding("valkey-server", "failed", error.message, error.hint)

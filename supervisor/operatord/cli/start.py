@@ -58,7 +58,7 @@ def _keep(options: DaemonOptions, locks: list[int]) -> int:
 def _spared(options: DaemonOptions) -> set[tuple[int, int]]:
     if not options.keep_cluster:
         return set()
-    return {(record.pid, record.start_time) for record in ServerRecords(options.servers_file).read()}
+    return {(one.pid, one.start_time) for one in ServerRecords(options.servers_file).living_servers()}
 
 
 def _recover_what_is_owed(options: DaemonOptions) -> None:

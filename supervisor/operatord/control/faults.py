@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from operator_protocol.codec import Body
 from operator_protocol.models import Scalar
@@ -52,7 +53,7 @@ async def recover(context: Context, args: RecoverArgs) -> Body:
     }
 
 
-COMMANDS: tuple[Command[object], ...] = (
+COMMANDS: tuple[Command[Any], ...] = (
     Command("fault", FaultArgs, fault, long=True),
     Command("recover", RecoverArgs, recover, long=True),
 )

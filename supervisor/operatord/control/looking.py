@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from operator_protocol import PROTOCOL_VERSION
 from operator_protocol.codec import Body
@@ -69,7 +70,7 @@ async def processes(context: Context, _: NoArgs) -> Body:
     return {"processes": [to_body(process) for process in context.processes.states()]}
 
 
-COMMANDS: tuple[Command[object], ...] = (
+COMMANDS: tuple[Command[Any], ...] = (
     Command("ping", NoArgs, ping),
     Command("hello", HelloArgs, hello),
     Command("snapshot", NoArgs, snapshot),

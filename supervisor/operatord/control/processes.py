@@ -1,6 +1,7 @@
 """Commands on processes: ``restart, stop, shutdown``."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import NotFound
@@ -46,7 +47,7 @@ async def shutdown(context: Context, _: NoArgs) -> Body:
     return {}
 
 
-COMMANDS: tuple[Command[object], ...] = (
+COMMANDS: tuple[Command[Any], ...] = (
     Command("restart", NameArgs, restart, long=True),
     Command("stop", NameArgs, stop, long=True),
     Command("shutdown", NoArgs, shutdown),

@@ -1,6 +1,7 @@
 """Commands on the demo: ``next, previous, goto``."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from operator_protocol.codec import Body
 from operator_protocol.records import to_body
@@ -30,7 +31,7 @@ async def goto_chapter(context: Context, args: GotoArgs) -> Body:
     return {"chapter": to_body(await context.director.goto(args.chapter))}
 
 
-COMMANDS: tuple[Command[object], ...] = (
+COMMANDS: tuple[Command[Any], ...] = (
     Command("next", NoArgs, next_chapter),
     Command("previous", NoArgs, previous_chapter),
     Command("goto", GotoArgs, goto_chapter),

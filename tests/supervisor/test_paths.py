@@ -1,0 +1,76 @@
+"""Directories and locks of a daemon."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from operator_protocol.endpoint import default_runtime_dir, resolve_endpoint, runtime_endpoint
+from operator_protocol.errors import BadRequest, Conflict, Unavailable
+from operatord.paths import default_state_dir, ensure_private_dir, lock_dir, lock_holder
+
+
+def test_the_runtime_directory_is_looked_up_in_the_documented_order() -> None:
+    everything = {"OPERATOR_RUNTIME_DIR": "/a", "XDG_RUNTIME_DIR": "/b"}
+    assert default_runtime_dir(everything) == Path("/a")
+    assert default_runtime_dir({"XDG_RUNTIME_DIR": "/b"}) == Path("/b/operatord")
+    fallback = Path("/run/operatord") if os.getuid() == 0 else Path(f"/tmp/operatord-{os.getuid()}")
+    assert default_runtime_dir({}) == fallback
+
+
+def test_the_state_directory_is_looked_up_in_the_documented_order() -> None:
+    assert default_state_dir({"OPERATOR_STATE_DIR": "/a", "XDG_STATE_HOME": "/b"}) == Path("/a")
+    assert default_state_dir({"XDG_STATE_HOME": "/b"}) == Path("/b/operatord")
+    assert default_state_dir({}) == Path.home() / ".local/state/operatord"
+
+
+def test_an_endpoint_is_a_directory_with_or_without_scheme() -> None:
+    assert resolve_endpoint("/x", {}).control == "ipc:///x/control.sock"
+    assert resolve_endpoint("ipc:///x", {}) == resolve_endpoint("/x", {})
+    assert resolve_endpoint(None, {"OPERATOR_ENDPOINT": "/y"}).frames == "ipc:///y/frames.sock"
+
+
+def test_a_path_that_does_not_fit_into_a_socket_address_is_refused_with_the_reason() -> None:
+    runtime_endpoint("/" + "d" * 93)
+    with pytest.raises(BadRequest, match="107 bytes"):
+        runtime_endpoint("/" + "d" * 94)
+
+
+def test_a_directory_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.mkdir(mode=0o755)
+    ensure_private_dir(path, "--state-dir")
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert list(path.iterdir()) == []
+
+
+def test_a_path_that_is_a_file_is_refused_naming_the_option(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(Unavailable) as refused:
+        ensure_private_dir(path, "--state-dir")
+    assert "--state-dir" in refused.value.hint
+    with pytest.raises(Unavailable):
+        ensure_private_dir(path / "below", "--state-dir")
+
+
+def test_a_second_holder_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    assert lock_holder(tmp_path) is None
+    fd = lock_dir(tmp_path)
+    try:
+        assert lock_holder(tmp_path) == os.getpid()
+        code = (
+            "import sys; from pathlib import Path; from operatord.paths import lock_dir\n"
+            "from operator_protocol.errors import Conflict\n"
+            "try: lock_dir(Path(sys.argv[1]))\n"
+            "except Conflict as error: print(error.message)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+        assert f"pid {os.getpid()}" in done.stdout
+        with pytest.raises(Conflict):
+            lock_dir(tmp_path)
+    finally:
+        os.close(fd)
+    assert lock_holder(tmp_path) is None

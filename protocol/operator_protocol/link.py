@@ -64,6 +64,10 @@ class Link:
         self._flush()
         return events
 
+    def wants_to_send(self) -> bool:
+        """True while commands wait for the control socket to be connected."""
+        return bool(self._outbox)
+
     def more_is_waiting(self) -> bool:
         """True when a batch ended before a socket was empty."""
         return _readable(self.frames) or _readable(self.control)

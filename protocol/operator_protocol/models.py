@@ -246,6 +246,14 @@ class AgentStep:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketDiagnosis:
+    """Body of ``agent.diagnosis``."""
+
+    ticket: int
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
 class ChapterState:
     """Body of ``demo.chapter``: where the story is."""
 

@@ -267,6 +267,8 @@ class Daemon:
         await asyncio.gather(*self._chores, return_exceptions=True)
         await self._step("the control socket", self.control.close())
         await self._step("the observer", self.observer.close())
+        # Workers before servers: a monitor that still looks would report the end of the cluster as an outage.
+        await self._step("the workers", self._stop_workers())
         await self._step("the subject", self.subject.stop())
         await self._step("the processes", self.processes.stop_all())
         await self._step("the ingest socket", self.ingest.close())
@@ -277,6 +279,10 @@ class Daemon:
         self._zmq.term()
         for name in ("frames", "control", "ingest"):
             (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
+
+    async def _stop_workers(self) -> None:
+        known = {state.name for state in self.processes.states()}
+        await asyncio.gather(*(self.processes.stop(name) for name in WORKERS if name in known))
 
     async def _undo_before_leaving(self) -> None:
         try:

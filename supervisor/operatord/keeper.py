@@ -49,11 +49,15 @@ def run_keeper(
             daemon = spawn(argv, output="inherit", death_signal=signal.SIGTERM, pass_fds=pass_fds)
             status = _follow(daemon, signals, stop_timeout_s)
             _end_children(_ask(spared), signals)
-            try:
-                after()
-            except Exception:
-                traceback.print_exc()
-                status = status or 1
+        # From here on signals do what they do by default: nobody should have to wait for an undo that hangs.
+        try:
+            after()
+        except KeyboardInterrupt:
+            _say("interrupted; what is still owed is undone at the next start")
+            status = status or 128 + signal.SIGINT
+        except Exception:
+            traceback.print_exc()
+            status = status or 1
     finally:
         prctl.set_child_subreaper(enabled=before)
     return status

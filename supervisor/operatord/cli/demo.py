@@ -71,7 +71,7 @@ def _headless(runtime_dir: Path, state_dir: Path, config: str | None, marker: st
     result: dict[str, Any] = {"ok": False, "subject": "valkey", **summary}
     result |= {"zombies": counted["zombies"], "orphans": counted["orphans"]}
     result["faults_owed"] = _owed(state_dir)
-    if summary and not _degraded_in_journal(state_dir, summary):
+    if summary and not _degraded_in_journal(state_dir):
         problems.append("the journal has no degraded sample between injection and recovery")
         result["degraded_seen"] = False
     problems += [f"{result[what]} {what} left behind" for what in ("zombies", "orphans", "faults_owed") if result[what]]
@@ -164,19 +164,19 @@ def _owed(state_dir: Path) -> int:
     return len(read_owed(state_dir / "undo.journal"))
 
 
-def _degraded_in_journal(state_dir: Path, summary: Mapping[str, Any]) -> bool:
-    """Whether the journal of this boot has a degraded sample between the fault's injection and its recovery."""
-    injected = False
+def _degraded_in_journal(state_dir: Path) -> bool:
+    """Whether the last boot in the journal has a degraded sample between a fault's injection and its recovery."""
+    boot_id, injected, degraded = "", False, False
     for frame in read_journal(state_dir / "journal"):
-        if frame.header.boot_id != summary.get("boot_id"):
-            continue
+        if frame.header.boot_id != boot_id:
+            boot_id, injected, degraded = frame.header.boot_id, False, False
         if frame.topic == "fault.injected":
             injected = True
         elif frame.topic == "fault.recovered":
             injected = False
         elif frame.topic == "workload.sample" and injected and frame.body.get("degraded") is True:
-            return True
-    return False
+            degraded = True
+    return degraded
 
 
 @contextlib.contextmanager

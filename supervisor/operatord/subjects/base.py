@@ -99,6 +99,9 @@ class GuardRules:
     """Nodes of this role vote; their majority must stay (``primary``, ``pd``)."""
     copies_needed: Mapping[str, int] = field(default_factory=dict)
     """Group name to the number of live nodes that must stay; a group not named needs one."""
+    one_vote_per_group: bool = False
+    """True when every group has one vote, whatever nodes of the voting role are listed for it at the moment: a Valkey
+    shard whose primary failed shows that primary beside its successor, or none in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,10 @@ class SubjectControl(Protocol):
     @property
     def spec(self) -> SubjectSpec:
         """The spec of what runs now; complete once ``start`` returned."""
+
+    @property
+    def instance(self) -> str:
+        """Which cluster this is: a name that changes when it is built anew, not when it is adopted."""
 
     @property
     def guard(self) -> GuardRules:

@@ -42,7 +42,7 @@ class WorkerContext:
 
     def ready(self) -> None:
         """Tell the daemon that this worker does its work now."""
-        self._pump.send([b"ready"])
+        self._pump.send([b"ready", pack({"pid": os.getpid()})])
 
     def beat(self) -> None:
         """Say that the loop is alive; the runtime does this once a second."""

@@ -63,8 +63,8 @@ async def running_bus(directory: Path, journal: Journal | None = None) -> AsyncI
     ingest = Ingest(
         context,
         broker,
-        on_beat=beats.append,
-        on_ready=ready.append,
+        on_beat=lambda name, _pid: beats.append(name),
+        on_ready=lambda name, _pid: ready.append(name),
         configuration=lambda _name: bus.configuration,
     )
     bus = Bus(broker, ingest, context, endpoint, beats, ready)

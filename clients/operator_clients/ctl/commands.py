@@ -1,0 +1,149 @@
+"""The table of subcommands: what each is for, and how to get at its code without importing that of the others."""
+
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
+
+from operator_clients.ctl.session import Session
+
+
+class Subcommand(NamedTuple):
+    """The code of one subcommand."""
+
+    configure: Callable[[argparse.ArgumentParser], None]
+    """Adds its arguments."""
+    run: Callable[[argparse.Namespace, Session], int]
+    """Does it and returns the exit code."""
+    examples: str
+
+
+class Entry(NamedTuple):
+    """One line of the table."""
+
+    group: str
+    usage: str
+    summary: str
+    load: Callable[[], Subcommand]
+
+
+def _status() -> Subcommand:
+    from operator_clients.ctl.status import STATUS
+
+    return STATUS
+
+
+def _processes() -> Subcommand:
+    from operator_clients.ctl.processes import PROCESSES
+
+    return PROCESSES
+
+
+def _restart() -> Subcommand:
+    from operator_clients.ctl.processes import RESTART
+
+    return RESTART
+
+
+def _stop() -> Subcommand:
+    from operator_clients.ctl.processes import STOP
+
+    return STOP
+
+
+def _fault() -> Subcommand:
+    from operator_clients.ctl.faults import FAULT
+
+    return FAULT
+
+
+def _recover() -> Subcommand:
+    from operator_clients.ctl.faults import RECOVER
+
+    return RECOVER
+
+
+def _next() -> Subcommand:
+    from operator_clients.ctl.chapters import NEXT
+
+    return NEXT
+
+
+def _previous() -> Subcommand:
+    from operator_clients.ctl.chapters import PREVIOUS
+
+    return PREVIOUS
+
+
+def _goto() -> Subcommand:
+    from operator_clients.ctl.chapters import GOTO
+
+    return GOTO
+
+
+def _demo() -> Subcommand:
+    from operator_clients.ctl.demo import DEMO
+
+    return DEMO
+
+
+def _tickets() -> Subcommand:
+    from operator_clients.ctl.tickets import TICKETS
+
+    return TICKETS
+
+
+def _ticket() -> Subcommand:
+    from operator_clients.ctl.tickets import TICKET
+
+    return TICKET
+
+
+def _diagnose() -> Subcommand:
+    from operator_clients.ctl.tickets import DIAGNOSE
+
+    return DIAGNOSE
+
+
+def _workload() -> Subcommand:
+    from operator_clients.ctl.workload import WORKLOAD
+
+    return WORKLOAD
+
+
+def _logs() -> Subcommand:
+    from operator_clients.ctl.stream import LOGS
+
+    return LOGS
+
+
+def _events() -> Subcommand:
+    from operator_clients.ctl.stream import EVENTS
+
+    return EVENTS
+
+
+def _wait() -> Subcommand:
+    from operator_clients.ctl.wait import WAIT
+
+    return WAIT
+
+
+COMMANDS: dict[str, Entry] = {
+    "status": Entry("look", "status", "Show the daemon, the cluster, the load, the demo and what is owed.", _status),
+    "processes": Entry("look", "processes", "List the supervised processes.", _processes),
+    "tickets": Entry("look", "tickets [--status S] [--limit N]", "List tickets, newest first.", _tickets),
+    "ticket": Entry("look", "ticket N", "Show one ticket with its diagnosis.", _ticket),
+    "logs": Entry("look", "logs [PROCESS...] [-f]", "Print what the processes wrote.", _logs),
+    "events": Entry("look", "events [-f] [--topic T...]", "Print the frames of the bus.", _events),
+    "fault": Entry("break and repair", "fault [KIND]", "Inject a fault after a countdown.", _fault),
+    "recover": Entry("break and repair", "recover [ID]", "Undo faults and verify that they are gone.", _recover),
+    "wait": Entry("break and repair", "wait EVENT [--timeout S]", "Wait until something has happened.", _wait),
+    "diagnose": Entry("break and repair", "diagnose [N]", "Ask the agent for a diagnosis of a ticket.", _diagnose),
+    "restart": Entry("drive", "restart NAME", "Restart a process, or bring a dead server back.", _restart),
+    "stop": Entry("drive", "stop NAME", "Stop a process; it stays stopped until restarted.", _stop),
+    "workload": Entry("drive", "workload start|stop|show|rate N", "Start, stop, show or pace the load.", _workload),
+    "next": Entry("demo", "next", "Go on to the next chapter of the demo.", _next),
+    "previous": Entry("demo", "previous", "Go back one chapter, undoing what this one owes.", _previous),
+    "goto": Entry("demo", "goto N|TITLE", "Go to a chapter.", _goto),
+    "demo": Entry("demo", "demo --auto", "Walk through the whole demo and measure it.", _demo),
+}

@@ -1,0 +1,193 @@
+"""``fault`` and ``recover``: break something on purpose, and bring it back."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from operator_clients.ctl.commands import Subcommand
+from operator_clients.ctl.exits import DONE
+from operator_clients.ctl.output import clean, count, duration, maps
+from operator_clients.ctl.parsing import duration_s, whole_seconds
+from operator_clients.ctl.session import Session
+from operator_protocol import topics
+from operator_protocol.codec import Body
+from operator_protocol.errors import DaemonUnreachable, OperatorError
+
+if TYPE_CHECKING:
+    from operator_clients.ctl.feed import Feed
+    from operator_protocol.frames import Frame
+
+_WORK_DEADLINE_S = 60.0
+"""On top of a countdown that was asked for: the daemon's own one, choosing the target, the guard, injecting."""
+_RECOVER_DEADLINE_S = 120.0
+_CALL_OFF_DEADLINE_S = 10.0
+
+_FAULT_EXAMPLES = """\
+  operatorctl fault                              kill a random primary after 3-2-1
+  operatorctl fault pause --target valkey-2 --for 30s
+  operatorctl fault stop --target replica --countdown 0 --json
+  operatorctl fault && operatorctl wait violation.opened --timeout 10 && operatorctl recover"""
+_RECOVER_EXAMPLES = """\
+  operatorctl recover          undo everything that is owed; nothing owed is success
+  operatorctl recover FAULT_ID
+  operatorctl recover --no-wait"""
+
+
+class Countdown:
+    """Shows the countdown of the fault that was just asked for, and remembers which fault that is."""
+
+    def __init__(self, kind: str, *, show: bool) -> None:
+        self.counting: str | None = None
+        """Id of the fault while it counts down."""
+        self._kind = kind
+        self._show = show
+
+    def see(self, frame: "Frame") -> None:
+        """Take in a ``fault.`` frame."""
+        body = frame.body
+        if frame.topic == topics.FAULT_COUNTDOWN and body.get("kind") == self._kind:
+            if self.counting is None:
+                self._say(f"{body.get('kind')} {body.get('target')} in ")
+            self.counting = str(body.get("id"))
+            self._say(f"{body.get('remaining')}… ")
+        elif self.counting is not None and str(body.get("id")) == self.counting:
+            self.counting = None
+            self._say("\n")
+
+    def end(self) -> None:
+        """Leave the line of the countdown, if we are on one."""
+        if self.counting is not None:
+            self.counting = None
+            self._say("\n")
+
+    def _say(self, text: str) -> None:
+        if self._show:
+            print(clean(text) if text != "\n" else "", end="\n" if text == "\n" else "", file=sys.stderr, flush=True)
+
+
+def _fault(args: argparse.Namespace, session: Session) -> int:
+    command: Body = {
+        "kind": args.kind,
+        "target": args.target,
+        "countdown": args.countdown,
+        "for": args.for_s,
+        "force": args.force,
+    }
+    deadline_s = (args.countdown or 0) + _WORK_DEADLINE_S
+    if args.no_wait:
+        session.show(
+            session.ask("fault", command, deadline_s=deadline_s),
+            "accepted; follow it with: operatorctl wait fault.injected",
+        )
+        return DONE
+    with session.feed(("fault.",)) as feed:
+        countdown = Countdown(args.kind, show=sys.stderr.isatty())
+        try:
+            result = feed.perform("fault", command, deadline_s=deadline_s, on_frame=countdown.see)
+        except KeyboardInterrupt:
+            _call_off(countdown.counting, feed)
+            raise
+        finally:
+            countdown.end()
+    session.show(result, _describe(result.get("fault") or {}))
+    return DONE
+
+
+def _call_off(fault_id: str | None, feed: "Feed") -> None:
+    """Ctrl+C during the countdown means: do not do it."""
+    if fault_id is None:
+        return
+    print("\ncalling it off", file=sys.stderr, flush=True)
+    with contextlib.suppress(OperatorError):
+        feed.perform("recover", {"id": fault_id}, deadline_s=_CALL_OFF_DEADLINE_S)
+
+
+def _describe(fault: Mapping[str, Any]) -> list[str]:
+    role = f" ({fault['role']})" if fault.get("role") else ""
+    lines = [
+        clean(f"{fault.get('kind')} {fault.get('target')}{role}: {fault.get('state')}, fault id {fault.get('id')}")
+    ]
+    if fault.get("owed"):
+        lines.append("undo it with: operatorctl recover")
+    return lines
+
+
+def _recover(args: argparse.Namespace, session: Session) -> int:
+    command = {"id": args.id}
+    try:
+        if args.no_wait:
+            session.show(session.ask("recover", command), "accepted; follow it with: operatorctl wait fault.recovered")
+            return DONE
+        feed = session.feed(("fault.",))
+    except DaemonUnreachable as error:
+        return _recover_without_daemon(args, session, error)
+    with feed:
+        result = feed.perform("recover", command, deadline_s=_RECOVER_DEADLINE_S)
+    session.show(result, _describe_recovery(result))
+    return DONE
+
+
+def _describe_recovery(result: Mapping[str, Any]) -> list[str]:
+    recovered = maps(result.get("recovered"))
+    lines = [clean(result.get("message") or f"{count(len(recovered), 'fault')} recovered")]
+    for fault in recovered:
+        took = ""
+        if isinstance(fault.get("recovered_at"), float) and isinstance(fault.get("injected_at"), float):
+            took = f" {duration(fault['recovered_at'] - fault['injected_at'])} after the injection"
+        by = f" by {fault['recovered_by']}" if fault.get("recovered_by") else ""
+        lines.append(clean(f"  {fault.get('kind')} {fault.get('target')}: {fault.get('state')}{by}{took}"))
+    return lines
+
+
+def _recover_without_daemon(args: argparse.Namespace, session: Session, error: DaemonUnreachable) -> int:
+    """No daemon answers: what it owed is in its undo journal, and ``operatord recover`` can read that."""
+    import shutil  # these two only on this rare path
+    import subprocess
+    from pathlib import Path
+
+    program = shutil.which("operatord") or shutil.which("operatord", path=str(Path(sys.executable).parent))
+    if program is None:
+        raise DaemonUnreachable(error.message, "operatord is not installed here either; run `operatord recover` there")
+    if args.id is not None:
+        print("operatorctl: without a daemon everything that is owed is recovered", file=sys.stderr)
+    print(f"operatorctl: {error.message}; running: operatord recover", file=sys.stderr, flush=True)
+    environment = dict(os.environ)
+    if session.chosen is not None or os.environ.get("OPERATOR_ENDPOINT"):
+        environment["OPERATOR_RUNTIME_DIR"] = session.endpoint.label
+    done = subprocess.run(
+        [program, "recover"],
+        env=environment,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE if session.as_json else None,
+    )
+    if session.as_json:
+        document = {"recovered_by": "operatord recover", "exit_code": done.returncode, "message": done.stdout.strip()}
+        session.show(document, "")
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def _fault_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="KIND", nargs="?", default="kill", help="default: kill")
+    parser.add_argument("--target", metavar="NODE|ROLE|random", help="what to hit (default: a random primary)")
+    parser.add_argument(
+        "--countdown",
+        metavar="S",
+        type=whole_seconds,
+        help="seconds to call it off in, with Ctrl+C or `recover` (default: as the daemon is configured, 3)",
+    )
+    parser.add_argument("--for", metavar="D", dest="for_s", type=duration_s, help="undo it after 30s, 2m, …")
+    parser.add_argument("--force", action="store_true", help="do it even where a guard rail forbids it")
+    parser.add_argument("--no-wait", action="store_true", help="return when the daemon has accepted it")
+
+
+def _recover_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", nargs="?", help="one fault (default: everything that is owed)")
+    parser.add_argument("--no-wait", action="store_true", help="return when the daemon has accepted it")
+
+
+FAULT = Subcommand(_fault_arguments, _fault, _FAULT_EXAMPLES)
+RECOVER = Subcommand(_recover_arguments, _recover, _RECOVER_EXAMPLES)

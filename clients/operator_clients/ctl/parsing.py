@@ -1,0 +1,83 @@
+"""Command lines: an argparse parser whose errors are ours, and the values that several subcommands take."""
+
+import argparse
+import os
+import re
+from typing import NoReturn
+
+from operator_clients.ctl.exits import Usage
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_SECONDS = re.compile(r"\d+(?:\.\d+)?")
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises ``Usage`` instead of printing and leaving, so that ``--json`` holds for these errors too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for whatever it does not understand."""
+        raise Usage(message, f"see: {self.prog} --help")
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Knows its width by itself: argparse would import shutil for that, even to parse, which costs 4 ms."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = 0
+        super().__init__(prog, width=min(columns or 100, 120) - 2)
+
+
+def subcommand_parser(name: str, summary: str, examples: str) -> Parser:
+    """The parser of one subcommand, with the options that all of them take."""
+    parser = Parser(
+        prog=f"operatorctl {name}",
+        description=summary,
+        epilog=f"examples:\n{examples}",
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, errors included")
+    parser.add_argument(
+        "--endpoint", metavar="DIR", help="the daemon's runtime directory (else $OPERATOR_ENDPOINT, else the default)"
+    )
+    return parser
+
+
+def duration_s(text: str) -> float:
+    """Seconds of ``30``, ``30s``, ``500ms``, ``2m``, ``1m30s`` or ``1h``, as in the daemon's configuration."""
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    if not _DURATION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration like 10, 500ms, 30s or 1m30s")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
+
+
+def whole_seconds(text: str) -> int:
+    """A countdown: whole seconds, zero for none."""
+    seconds = duration_s(text)
+    if seconds != int(seconds):
+        raise argparse.ArgumentTypeError(f"{text!r}: a countdown has whole seconds")
+    return int(seconds)
+
+
+def positive_int(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """Operations per second, above zero; digits may be grouped with commas or underscores."""
+    try:
+        value = float(text.replace(",", ""))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate above zero, in operations per second")
+    return value

@@ -1,0 +1,80 @@
+"""``processes``, ``restart`` and ``stop``: the supervised processes."""
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from operator_clients.ctl.commands import Subcommand
+from operator_clients.ctl.exits import DONE
+from operator_clients.ctl.output import Paint, clean, duration, maps, size, stdout_paint, table
+from operator_clients.ctl.session import Session
+
+_HEADER = ("PROCESS", "KIND", "STATE", "PID", "RESTARTS", "CPU", "MEMORY", "NOTE")
+
+
+def process_rows(processes: Iterable[Mapping[str, Any]], paint: Paint) -> list[str]:
+    """The table of processes, as ``status`` shows it too."""
+    return table(_HEADER, (_row(process) for process in processes), paint)
+
+
+def _row(process: Mapping[str, Any]) -> tuple[object, ...]:
+    cpu = process.get("cpu_percent")
+    return (
+        process.get("name"),
+        process.get("kind"),
+        process.get("state"),
+        process.get("pid"),
+        process.get("restarts", 0),
+        f"{cpu:.0f} %" if isinstance(cpu, int | float) else None,
+        size(process.get("rss")),
+        _note(process),
+    )
+
+
+def _note(process: Mapping[str, Any]) -> str:
+    notes = []
+    if process.get("reason"):
+        notes.append(str(process["reason"]))
+    if process.get("pid") is None and process.get("signal") is not None:
+        notes.append(f"ended by signal {process['signal']}")
+    elif process.get("pid") is None and process.get("exit_code") is not None:
+        notes.append(f"exit code {process['exit_code']}")
+    if isinstance(process.get("next_start_in"), int | float):
+        notes.append(f"next start in {duration(process['next_start_in'])}")
+    return ", ".join(notes)
+
+
+def _list(_args: argparse.Namespace, session: Session) -> int:
+    result = session.ask("processes")
+    session.show(result, process_rows(maps(result.get("processes")), stdout_paint()))
+    return DONE
+
+
+def _restart(args: argparse.Namespace, session: Session) -> int:
+    result = session.perform("restart", {"name": args.name})
+    return _show_one(result, session)
+
+
+def _stop(args: argparse.Namespace, session: Session) -> int:
+    result = session.perform("stop", {"name": args.name})
+    return _show_one(result, session)
+
+
+def _show_one(result: Mapping[str, Any], session: Session) -> int:
+    process = result.get("process") or {}
+    pid = f" (pid {process['pid']})" if process.get("pid") else ""
+    session.show(result, f"{clean(process.get('name', '?'))} is {clean(process.get('state', '?'))}{pid}")
+    return DONE
+
+
+def _no_arguments(_parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a process as `operatorctl processes` lists it")
+
+
+PROCESSES = Subcommand(_no_arguments, _list, "  operatorctl processes\n  operatorctl processes --json")
+RESTART = Subcommand(_name, _restart, "  operatorctl restart monitor\n  operatorctl restart valkey-2")
+STOP = Subcommand(_name, _stop, "  operatorctl stop agent\n  operatorctl restart agent")

@@ -1,0 +1,243 @@
+"""What a run of the demo showed, taken from the frames of the bus: when what happened, and what it did to the load.
+
+All intervals are differences of the daemon's monotonic clock as stamped on the frames:
+
+- ``detected_after_s``: from the injection to the first ``violation.opened`` on the target, else on any node;
+- ``diagnosed_after_s``: from the injection to ``agent.diagnosis`` (the first that names the target, else the first);
+- ``recovered_after_s``: from ``fault.recovering``, the begin of the undo, to ``fault.recovered``, the verified end;
+  from the injection if someone else brought the node back.
+
+The instant of the injection is the fault's ``injected_at``: its frame comes a little later, and what the injection
+caused may have been seen in between.
+"""
+
+import itertools
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from operator_clients.ctl.served import ServedByNodes
+from operator_protocol import topics
+from operator_protocol.errors import BadRequest
+from operator_protocol.frames import Frame
+from operator_protocol.models import ClusterHealth, Diagnosis, Fault, TicketDiagnosis, Violation, WorkloadSample
+from operator_protocol.records import from_body
+
+AFTER_SAMPLES = 5
+"""The load after the recovery is the mean of this many samples."""
+RESTORED_SHARE = 0.8
+"""Of the baseline; what the load must reach again."""
+TOLERATED_DIFFERENCE = 0.02
+"""Between the operations that the load counted and those that the nodes counted."""
+_MAX_FRAME_DELAY_S = 5.0
+"""``injected_at`` further than this before its frame would be another clock's time."""
+
+
+class _Seen(NamedTuple):
+    mono_ts: float
+    sample: WorkloadSample
+
+
+class Story:
+    """Fed with every frame of the walk; knows nothing of how the walk is made."""
+
+    def __init__(self) -> None:
+        self.fault: Fault | None = None
+        """The first fault that was injected."""
+        self.served = ServedByNodes()
+        self.samples: list[_Seen] = []
+        self._injected: float | None = None
+        self._recovering: float | None = None
+        self._recovered: float | None = None
+        self._violations: list[tuple[float, str | None]] = []
+        self._diagnoses: list[tuple[float, Diagnosis]] = []
+
+    def see(self, frame: Frame) -> None:
+        """Take in one frame; what cannot be read is passed over."""
+        mono_ts = frame.header.mono_ts
+        try:
+            if frame.topic == topics.WORKLOAD_SAMPLE:
+                self.samples.append(_Seen(mono_ts, from_body(WorkloadSample, frame.body)))
+            elif frame.topic == topics.CLUSTER_HEALTH:
+                self.served.observe(mono_ts, from_body(ClusterHealth, frame.body).nodes)
+            elif frame.topic == topics.VIOLATION_OPENED:
+                self._violations.append((mono_ts, from_body(Violation, frame.body).node))
+            elif frame.topic == topics.AGENT_DIAGNOSIS:
+                self._diagnoses.append((mono_ts, from_body(TicketDiagnosis, frame.body).diagnosis))
+            elif frame.topic.startswith("fault."):
+                self._see_fault(frame, from_body(Fault, frame.body))
+        except BadRequest:
+            return
+
+    def _see_fault(self, frame: Frame, fault: Fault) -> None:
+        if frame.topic == topics.FAULT_INJECTED and self.fault is None:
+            self.fault = fault
+            delay_s = frame.header.wall_ts - (fault.injected_at or frame.header.wall_ts)
+            self._injected = frame.header.mono_ts - (delay_s if 0 <= delay_s <= _MAX_FRAME_DELAY_S else 0.0)
+        elif self.fault is None or fault.id != self.fault.id:
+            return
+        elif frame.topic == topics.FAULT_RECOVERING and self._recovering is None:
+            self._recovering = frame.header.mono_ts
+        elif frame.topic == topics.FAULT_RECOVERED:
+            self._recovered = frame.header.mono_ts
+
+    # how far the story is
+
+    @property
+    def baseline(self) -> float | None:
+        """The load's own baseline as of the injection, else the last one known; operations per second."""
+        known = [
+            seen.sample.baseline
+            for seen in self.samples
+            if seen.sample.baseline is not None and (self._injected is None or seen.mono_ts < self._injected)
+        ]
+        return known[-1] if known else None
+
+    @property
+    def recovered(self) -> bool:
+        """Whether the recovery has been verified."""
+        return self._recovered is not None
+
+    @property
+    def diagnosed(self) -> bool:
+        """Whether a diagnosis came after the injection."""
+        return self._diagnosis() is not None
+
+    @property
+    def degraded_seen(self) -> bool:
+        """Whether a sample between the injection and the recovery was degraded."""
+        return any(sample.degraded for sample in self._during())
+
+    @property
+    def settled(self) -> bool:
+        """Whether the load after the recovery has been measured and is back."""
+        baseline, after = self.baseline, self.ops_after()
+        return after is not None and baseline is not None and after >= RESTORED_SHARE * baseline
+
+    @property
+    def accounted(self) -> bool:
+        """Whether a look at the nodes came after the last sample, so that the two counts cover the same time."""
+        return bool(self.samples) and self.served.covers(self.samples[-1].mono_ts)
+
+    def ops_after(self) -> float | None:
+        """Mean of the last five samples after the recovery, None before there are enough.
+
+        The first sample after the recovery is not counted: part of its second lies before.
+        """
+        if self._recovered is None:
+            return None
+        rates = [seen.sample.ops_per_sec for seen in self.samples if seen.mono_ts > self._recovered][1:]
+        return fmean(rates[-AFTER_SAMPLES:]) if len(rates) >= AFTER_SAMPLES else None
+
+    def _during(self) -> list[WorkloadSample]:
+        if self._injected is None:
+            return []
+        end = float("inf") if self._recovered is None else self._recovered
+        return [seen.sample for seen in self.samples if self._injected <= seen.mono_ts <= end]
+
+    def _detected_at(self) -> float | None:
+        target = self.fault.target if self.fault else None
+        after = [(at, node) for at, node in self._violations if self._injected is not None and at >= self._injected]
+        on_target = [at for at, node in after if node == target]
+        return min(on_target or [at for at, _ in after], default=None)
+
+    def _diagnosis(self) -> tuple[float, Diagnosis] | None:
+        target = self.fault.target if self.fault else None
+        after = [(at, one) for at, one in self._diagnoses if self._injected is not None and at >= self._injected]
+        on_target = [(at, one) for at, one in after if one.component == target]
+        return next(iter(on_target or after), None)
+
+    # what it comes to
+
+    def figures(self) -> dict[str, Any]:
+        """The measured part of the report; None for what did not happen."""
+        during = self._during()
+        since = self._recovering if self._recovering is not None else self._injected
+        diagnosed_at, diagnosis = self._diagnosis() or (None, None)
+        return {
+            "target": self.fault.target if self.fault else None,
+            "role": self.fault.role if self.fault else None,
+            "detected_after_s": _interval(self._injected, self._detected_at()),
+            "diagnosed_after_s": _interval(self._injected, diagnosed_at),
+            "recovered_after_s": _interval(since, self._recovered),
+            "ops": {
+                "baseline": _round(self.baseline, 1),
+                "lowest": _round(min((sample.ops_per_sec for sample in during), default=None), 1),
+                "after": _round(self.ops_after(), 1),
+            },
+            "errors": self._errors(),
+            "degraded_seen": self.degraded_seen,
+            "operations": self._operations(),
+            "diagnosis": _diagnosis_figures(diagnosis),
+        }
+
+    def problems(self) -> list[str]:
+        """Every part of the story that did not come true."""
+        figures = self.figures()
+        ops, operations = figures["ops"], figures["operations"]
+        found = []
+        if self.fault is None:
+            found.append("no fault was injected")
+        for key, what in (
+            ("detected_after_s", "the fault was not detected"),
+            ("diagnosed_after_s", "the fault was not diagnosed"),
+            ("recovered_after_s", "the recovery was not verified"),
+        ):
+            if self.fault is not None and figures[key] is None:
+                found.append(what)
+        if ops["baseline"] is None:
+            found.append("the load has no baseline")
+        if not self.degraded_seen:
+            found.append("no degraded sample between injection and recovery")
+        if ops["after"] is None:
+            found.append(f"fewer than {AFTER_SAMPLES} samples of the load after the recovery")
+        elif not self.settled:
+            found.append(f"the load did not come back: {ops['after']} of {ops['baseline']} ops/s")
+        if operations["difference"] is not None and abs(operations["difference"]) > TOLERATED_DIFFERENCE:
+            found.append(
+                f"the load counted {operations['counted']} operations, the nodes {operations['served_by_nodes']}"
+            )
+        return found
+
+    def _errors(self) -> int:
+        """Errors that the load counted from the last sample before the injection on."""
+        if self._injected is None:
+            return 0
+        before = [seen.sample.errors for seen in self.samples if seen.mono_ts < self._injected]
+        after = [seen.sample.errors for seen in self.samples if seen.mono_ts >= self._injected]
+        return max(0, after[-1] - (before[-1] if before else 0)) if after else 0
+
+    def _operations(self) -> dict[str, Any]:
+        """Both counts over one window: from the first sample to the last that looks at the nodes enclose."""
+        window = [seen for seen in self.samples if self.served.covers(seen.mono_ts)]
+        counted = 0
+        for earlier, later in itertools.pairwise(window):
+            step = later.sample.operations - earlier.sample.operations
+            counted += step if step >= 0 else later.sample.operations  # a load that was started anew
+        if len(window) < 2 or counted == 0:
+            return {"counted": counted, "served_by_nodes": None, "difference": None}
+        served = self.served.total_at(window[-1].mono_ts) - self.served.total_at(window[0].mono_ts)
+        return {
+            "counted": counted,
+            "served_by_nodes": round(served),
+            "difference": round((served - counted) / counted, 4),
+        }
+
+
+def _interval(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round(max(0.0, end - start), 3)
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _diagnosis_figures(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
+    if diagnosis is None:
+        return None
+    return {
+        "source": diagnosis.source,
+        "cause": diagnosis.cause,
+        "component": diagnosis.component,
+        "cited": list(diagnosis.cited),
+        "rejected": [alternative.cause for alternative in diagnosis.alternatives],
+    }

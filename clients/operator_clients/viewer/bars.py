@@ -1,0 +1,117 @@
+"""What stands around the panels: header, footer, the list of keys, and the notices that replace everything."""
+
+import math
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from operator_clients.viewer.format import age
+from operator_clients.viewer.keymap import KEYMAP, key_label, keys_label
+from operator_clients.viewer.layout import MIN_HEIGHT, MIN_WIDTH, Size
+from operator_clients.viewer.panels.paper import boxed, hanging, line, paragraph, shortened, sides
+from operator_clients.viewer.session import Shell
+from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, LEADER, NODE, STRONG, TONE, WARN
+from operator_clients.viewer.view import View
+
+NOTICE_LINES = 2
+_LINK = {
+    "live": ("● live", GOOD),
+    "joining": ("◐ joining", WARN),
+    "stale": ("◐ stale", WARN),
+    "lost": ("✗ lost", BAD),
+}
+
+
+def header(view: View, shell: Shell, width: int) -> Text:
+    """Whose screen this is and how the cluster does; a banner instead when the data cannot be trusted."""
+    if shell.status in ("stale", "lost"):
+        old = age(shell.age_s) if math.isfinite(shell.age_s) else "very"
+        return _banner(f"✗ connection lost, data {old} old; it comes back by itself", BAD, width)
+    if shell.resynced:
+        return _banner(f"↻ resynchronised: {shell.resynced}", WARN, width)
+    if shell.status == "joining":
+        return _banner("↻ resynchronising", WARN, width)
+    left = line((" OPERATOR ", f"{STRONG} reverse"), "  ", (view.state.version.get("subject", ""), STRONG), "  ")
+    left.append_text(_health(view))
+    for fault in view.state.faults.values():
+        if fault.state != "countdown":
+            left.append_text(line((f"  ◄ {fault.kind} {fault.target}", f"{STRONG} {FAULT}")))
+    glyph, style = _LINK[shell.status]
+    return sides(left, line((f"{glyph} ", style)), width)
+
+
+def _banner(text: str, colour: str, width: int) -> Text:
+    banner = line((f" {text}", f"{STRONG} {colour} reverse"))
+    banner.truncate(width, overflow="ellipsis", pad=True)
+    banner.stylize(f"{STRONG} {colour} reverse")
+    return banner
+
+
+def _health(view: View) -> Text:
+    health = view.state.cluster
+    if health is None or health.ok is None:
+        return line((f"{NODE['unknown'].glyph} not known", WARN))
+    if health.ok:
+        return line((f"{NODE['up'].glyph} healthy", GOOD))
+    return line((f"{NODE['down'].glyph} {health.reason or 'not healthy'}", f"{STRONG} {BAD}"))
+
+
+def footer(shell: Shell, width: int) -> list[Text]:
+    """The keys, or for some seconds what came of the last one: one line, two for a long notice."""
+    if shell.notice is not None:
+        look = TONE[shell.notice.tone]
+        style = f"{STRONG} {look.style}"
+        lines = hanging(line((f" {look.glyph} ", style)), shell.notice.text, width - 1, style)
+        return shortened(lines, Size(width - 1, NOTICE_LINES))
+    right = line((f"… {', '.join(shell.pending)} ", INFO)) if shell.pending else line("")
+    left = line(" ")
+    for binding in KEYMAP:
+        if binding.in_footer:
+            left.append(key_label(binding.keys[0]), style=f"{STRONG} {INFO}")
+            left.append(f" {binding.label}   ")
+    return [sides(left, right, width)]
+
+
+def help_box() -> tuple[RenderableType, Size]:
+    """The list of keys, and the room it takes."""
+    column = max(len(keys_label(binding)) for binding in KEYMAP)
+    lines = [line((f"{keys_label(binding):<{column}}", f"{STRONG} {INFO}"), f"  {binding.help}") for binding in KEYMAP]
+    lines.append(line(""))
+    legend = [(f"{look.glyph} {look.word}", look.style) for look in NODE.values()]
+    spaced = [part for one in legend for part in (one, "   ")]
+    lines.append(line(*spaced, (f"{LEADER} primary, leader", WARN), "   ", ("◄ fault", FAULT)))
+    marks = (("F fault", FAULT), "   ", ("D detected", WARN), "   ", ("R recovered", GOOD))
+    lines.append(line("on the time axis:   ", *marks))
+    width = max(text.cell_len for text in lines) + 4
+    size = Size(min(width, MIN_WIDTH - 2), len(lines) + 2)
+    return boxed(line(("Keys", STRONG)), lines, size, border=INFO, heavy=True), size
+
+
+def waiting(shell: Shell, size: Size) -> list[Text]:
+    """What to show as long as no daemon has answered."""
+    return _notice(
+        size,
+        (f"Waiting for a daemon at {shell.endpoint}", STRONG),
+        (f"start one with: {shell.start_command}", INFO),
+        ("q quits", DIM),
+    )
+
+
+def too_small(size: Size) -> list[Text]:
+    """What to show where the panels would not be whole."""
+    return _notice(
+        size,
+        (f"This terminal is {size.width}x{size.height}, too small.", STRONG),
+        (f"The five panels need {MIN_WIDTH}x{MIN_HEIGHT}: enlarge it.", INFO),
+        ("q quits", DIM),
+    )
+
+
+def _notice(size: Size, *paragraphs: tuple[str, str]) -> list[Text]:
+    lines = [text for words, style in paragraphs for text in paragraph(words, size.width, style)]
+    above = max(0, (size.height - len(lines)) // 2)
+    centred = [line("")] * above
+    for text in lines[: size.height]:
+        text.pad_left(max(0, (size.width - text.cell_len) // 2))
+        centred.append(text)
+    return centred

@@ -1,0 +1,63 @@
+"""How the viewer writes numbers, durations, sizes and times of day."""
+
+import math
+import time
+
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160)), " ")
+# Joiners and variation selectors change the width of what stands before them, differently in each terminal.
+_CONTROL |= dict.fromkeys((0x200B, 0x200D, 0xFE0E, 0xFE0F, 0x2028, 0x2029, *range(0x202A, 0x202F)), "")
+
+
+def clean(text: str) -> str:
+    """``text`` on one line, without anything that a terminal would obey instead of show."""
+    return text.translate(_CONTROL)
+
+
+def number(value: float) -> str:
+    """``2,001``; one decimal below ten; a dash for what is not a number."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:,.1f}" if 0 < abs(value) < 9.95 else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """``0.2 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if not math.isfinite(seconds):
+        return "-"
+    seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def age(seconds: float) -> str:
+    """A duration in whole seconds, for what is redrawn as it grows: ``0 s``, ``12 s``, ``3 min 05 s``."""
+    return duration(math.floor(seconds) or 0) if seconds >= 10 else f"{max(0, math.floor(seconds))} s"
+
+
+def milliseconds(value: float | None) -> str:
+    """``0.31 ms``, ``13.7 ms``, ``950 ms``; a dash where the source has no figure."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    digits = 2 if value < 1 else 1 if value < 100 else 0
+    return f"{value:.{digits}f} ms"
+
+
+def byte_size(count_bytes: float) -> str:
+    """``312 B``, ``4.2 MiB``."""
+    value, unit = float(count_bytes), "B"
+    for bigger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, bigger
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def time_of_day(wall_s: float) -> str:
+    """``14:03:07`` in local time."""
+    return time.strftime("%H:%M:%S", time.localtime(wall_s))

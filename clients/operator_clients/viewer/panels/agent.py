@@ -1,0 +1,137 @@
+"""Agent: its steps as they happen, then the diagnosis with what speaks for it and what was ruled out."""
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from operator_clients.viewer.chronicle import about
+from operator_clients.viewer.layout import Size
+from operator_clients.viewer.panels.paper import UNWRAPPED, boxed, fit, hanging, inner, line, paragraph, shortened
+from operator_clients.viewer.story import Work
+from operator_clients.viewer.theme import BAD, DIM, GOOD, INFO, SPINNER, STEP, STRONG, WARN
+from operator_clients.viewer.view import View
+from operator_protocol.models import AgentStep, Alternative, Diagnosis, EvidenceItem
+
+_BAR = 10
+_DENSE_HEIGHT = 10
+_SURE = 0.75
+_UNSURE = 0.4
+
+
+def render(view: View, size: Size) -> RenderableType:
+    """The agent panel."""
+    work, room = view.story.work(view.state), inner(size)
+    if work is None:
+        idle = [line(("Watching. Nothing to diagnose.", DIM))]
+        return boxed(_title(view, None), idle, size, border=DIM)
+    if work.diagnosis is None:
+        return boxed(_title(view, work), _steps(work, room), size, border=INFO, subtitle=_thinking(view, work))
+    body = fit(_diagnosis(work, work.diagnosis, room), room.height, more="more lines")
+    source = line(
+        (f"{work.diagnosis.confidence:.0%} sure", _sure_style(work.diagnosis)), (f", by {work.diagnosis.source}", DIM)
+    )
+    return boxed(_title(view, work), body, size, border=INFO, subtitle=source)
+
+
+def _title(view: View, work: Work | None) -> Text:
+    title = line(("Agent", STRONG))
+    if work is not None:
+        ticket = view.state.tickets.get(work.ticket)
+        title.append(f" ticket #{work.ticket}")
+        if ticket is not None:
+            title.append(f" {about(ticket.invariant, ticket.node)}", style=DIM)
+    return title
+
+
+def _thinking(view: View, work: Work) -> Text:
+    if work.ticket not in view.state.tickets:
+        return line(("ticket closed", DIM))
+    return line((f"{SPINNER[view.tick() % len(SPINNER)] if view.animate else '…'} thinking", INFO))
+
+
+def _steps(work: Work, room: Size) -> list[Text]:
+    """The newest steps, the last one at the bottom; wrapped where there is room for it."""
+    lines: list[Text] = []
+    for step in work.steps:
+        lines.extend(_step(step, room.width) if room.height >= _DENSE_HEIGHT else [_step(step, UNWRAPPED)[0]])
+    return lines[-room.height :] if lines else [line(("Reading the dossier...", DIM))]
+
+
+def _step(step: AgentStep, width: int) -> list[Text]:
+    look = STEP[step.kind]
+    head = line((f"{look.glyph} ", f"{STRONG} {look.style}"), (f"{look.word:<9}", look.style))
+    return hanging(head, step.text, width, "italic" if step.kind == "thought" else "")
+
+
+def _diagnosis(work: Work, diagnosis: Diagnosis, room: Size) -> list[Text]:
+    """Most important first, so that whatever room there is shows what matters most."""
+    if room.height < _DENSE_HEIGHT:
+        return _in_brief(diagnosis, room)
+    lines = paragraph(diagnosis.summary, room.width, STRONG)
+    lines.append(_cause(diagnosis))
+    lines.append(_confidence(diagnosis))
+    evidence = {item.id: item for item in diagnosis.evidence}
+    if diagnosis.cited:
+        lines.append(line(("because", DIM)))
+        for cited in diagnosis.cited:
+            lines.extend(_evidence(cited, evidence.get(cited), room.width))
+    if diagnosis.alternatives:
+        lines.append(line(("ruled out", DIM)))
+        for alternative in diagnosis.alternatives:
+            lines.extend(_rejected(alternative, room.width))
+    if diagnosis.actions:
+        lines.append(line(("recommended", DIM)))
+        lines.extend(
+            line("  → ", (f"{one.kind} {one.target}", STRONG), (f"  {one.risk}", DIM)) for one in diagnosis.actions
+        )
+    if diagnosis.explanation:
+        lines.extend([line(""), *paragraph(diagnosis.explanation, room.width)])
+    if work.steps and len(lines) + 2 < room.height:
+        lines.extend([line(""), line(("steps", DIM))])
+        lines.extend(text for step in work.steps for text in _step(step, room.width))
+    return lines
+
+
+def _in_brief(diagnosis: Diagnosis, room: Size) -> list[Text]:
+    lines = shortened(paragraph(diagnosis.summary, room.width, STRONG), Size(room.width, 2))
+    lines.append(_cause(diagnosis))
+    evidence = {item.id: item for item in diagnosis.evidence}
+    rejected = [_rejected(one, UNWRAPPED)[0] for one in diagnosis.alternatives]
+    cited = [_evidence(number, evidence.get(number), UNWRAPPED)[0] for number in diagnosis.cited]
+    space = room.height - len(lines)
+    kept = min(len(rejected), max(1, space // 3)) if rejected else 0
+    lines.extend(cited[: space - kept])
+    lines.extend(rejected[: room.height - len(lines)])
+    return lines
+
+
+def _cause(diagnosis: Diagnosis) -> Text:
+    return line(
+        ("cause ", DIM),
+        (diagnosis.cause, f"{STRONG} {BAD}"),
+        (f" on {diagnosis.component}" if diagnosis.component else "", ""),
+    )
+
+
+def _sure_style(diagnosis: Diagnosis) -> str:
+    return GOOD if diagnosis.confidence >= _SURE else WARN if diagnosis.confidence >= _UNSURE else BAD
+
+
+def _confidence(diagnosis: Diagnosis) -> Text:
+    filled = max(0, min(_BAR, round(diagnosis.confidence * _BAR)))
+    return line(
+        ("sure  ", DIM),
+        ("▰" * filled, _sure_style(diagnosis)),
+        ("▱" * (_BAR - filled), DIM),
+        f" {diagnosis.confidence:.0%}",
+    )
+
+
+def _evidence(number: int, item: EvidenceItem | None, width: int) -> list[Text]:
+    head = line(("  ✓ ", GOOD), (f"[{number}] ", DIM))
+    return hanging(head, item.text if item else "(not among the evidence)", width)
+
+
+def _rejected(alternative: Alternative, width: int) -> list[Text]:
+    cited = "".join(f" [{number}]" for number in alternative.evidence)
+    head = line(("  ✗ ", BAD), (f"{alternative.cause}: ", STRONG))
+    return hanging(head, f"{alternative.rejected_because}{cited}", width)

@@ -1,0 +1,88 @@
+"""Narration: which chapter this is, what happens and what to watch, and the countdown in large digits."""
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from operator_clients.viewer.chronicle import progress
+from operator_clients.viewer.digits import large
+from operator_clients.viewer.layout import Size
+from operator_clients.viewer.panels.paper import boxed, inner, line, paragraph, shortened
+from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, SPINNER, STRONG, WARN
+from operator_clients.viewer.view import View
+from operator_protocol.models import ChapterState, Fault
+
+_DIGITS_GAP = 3
+
+
+def render(view: View, size: Size) -> RenderableType:
+    """The narration panel."""
+    chapter, countdown = view.state.demo, _countdown(view)
+    room = inner(size)
+    figure = large(countdown.remaining or 0, room.height) if countdown else []
+    aside = max((len(row) for row in figure), default=0)
+    text_width = room.width - (aside + _DIGITS_GAP if figure else 0)
+    lines = _words(view, chapter, countdown, Size(text_width, room.height))
+    if figure:
+        lines = _beside(lines, figure, text_width, room.height)
+    border = f"{STRONG} {FAULT}" if countdown else INFO
+    return boxed(_title(chapter), lines, size, border=border, heavy=countdown is not None, subtitle=_dots(chapter))
+
+
+def _countdown(view: View) -> Fault | None:
+    running = [fault for fault in view.state.faults.values() if fault.state == "countdown" and fault.remaining]
+    return running[0] if running else None
+
+
+def _title(chapter: ChapterState | None) -> Text:
+    if chapter is None:
+        return line(("Narration", STRONG))
+    return line((progress(chapter), f"{STRONG} {INFO}"), " ", (chapter.title, STRONG))
+
+
+def _dots(chapter: ChapterState | None) -> Text | None:
+    if chapter is None or not 0 < chapter.total <= 20:
+        return None
+    done = min(chapter.index, chapter.total - 1)
+    return line(("━" * done, INFO), ("●", f"{STRONG} {INFO}"), ("┄" * (chapter.total - done - 1), DIM))
+
+
+def _words(view: View, chapter: ChapterState | None, countdown: Fault | None, room: Size) -> list[Text]:
+    """The narration, then what the countdown or the expectation says, the key hint always on the last line."""
+    foot = _foot(view, chapter, countdown)
+    if chapter is None:
+        return [line(("No demo is running here; what you see is live.", DIM)), *foot]
+    space = room.height - len(foot)
+    text = shortened(paragraph(chapter.narration, room.width), Size(room.width, space))
+    blank = [line("")] * max(0, space - len(text)) if foot else []
+    return [*text, *blank, *foot]
+
+
+def _foot(view: View, chapter: ChapterState | None, countdown: Fault | None) -> list[Text]:
+    if countdown is not None:
+        what = f"{countdown.kind} {countdown.target}"
+        return [line((what, f"{STRONG} {FAULT}"), f" in {countdown.remaining}…  ", ("r stops it", DIM))]
+    if chapter is None:
+        return []
+    expectation = {
+        None: [],
+        True: [("✓ as expected  ", GOOD)],
+        False: [("! not seen yet  ", WARN)],
+    }[chapter.expectation_met]
+    if chapter.busy:
+        spinner = SPINNER[view.tick() % len(SPINNER)] if view.animate else "…"
+        return [line(*expectation, (f"{spinner} ", BAD), (chapter.key_hint or "working, one moment", DIM))]
+    if chapter.key_hint:
+        return [line(*expectation, ("▶ ", INFO), (chapter.key_hint, f"{STRONG} {INFO}"))]
+    return [line(*expectation)] if expectation else []
+
+
+def _beside(lines: list[Text], figure: list[str], text_width: int, height: int) -> list[Text]:
+    """``lines`` on the left, the digits on the right."""
+    beside = []
+    for row in range(min(height, max(len(lines), len(figure)))):
+        text = lines[row].copy() if row < len(lines) else Text()
+        text.truncate(text_width, overflow="ellipsis", pad=True)
+        digits = figure[row] if row < len(figure) else ""
+        gap = " " * _DIGITS_GAP
+        beside.append(Text.assemble(text, gap, (digits, f"{STRONG} {FAULT}"), no_wrap=True, overflow="crop"))
+    return beside

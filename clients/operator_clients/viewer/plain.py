@@ -1,0 +1,134 @@
+"""Line output for pipes, dumb terminals and screen readers: one line for each event worth reading."""
+
+import contextlib
+import os
+import select
+import signal
+import stat
+import sys
+import time
+
+from operator_clients.viewer.chronicle import LogLine, about, progress
+from operator_clients.viewer.format import clean, number, time_of_day
+from operator_clients.viewer.session import Session, start_command
+from operator_clients.viewer.signals import ENDING, Interrupted, Signals
+from operator_protocol.events import Event, Joined, Resynced, StatusChanged
+
+BUS_S = 0.25
+NOTICE_AFTER_S = 0.5
+_CLOSED = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+
+class Plain:
+    """The viewer without a screen. It ends with its reader, its writer (where standard input can end), or a signal."""
+
+    def __init__(self, session: Session, signals: Signals, *, stdin: int, stdout: int) -> None:
+        self._session = session
+        self._signals = signals
+        self._stdout = stdout
+        self._stdin = stdin if _can_end(stdin) else None
+        self._poll = select.poll()
+        for fd in session.follower.fds():
+            self._poll.register(fd, select.POLLIN)
+        self._poll.register(signals.fileno(), select.POLLIN)
+        self._poll.register(stdout, 0)
+        if self._stdin is not None:
+            self._poll.register(self._stdin, select.POLLIN)
+
+    def run(self) -> int:
+        """Print until the end. Returns the exit code."""
+        try:
+            return self._loop()
+        except Interrupted as interruption:
+            return 128 + interruption.signum
+        except BrokenPipeError:
+            return 0
+
+    def _loop(self) -> int:
+        notice_at = time.monotonic() + NOTICE_AFTER_S
+        more = True
+        while True:
+            happened = dict(self._poll.poll(0 if more else int(BUS_S * 1000)))
+            for signum in self._signals.take():
+                if signum in ENDING:
+                    return 128 + signum
+                if signum == signal.SIGTSTP:
+                    self._signals.stop_here()
+            if happened.get(self._stdout, 0) & _CLOSED or self._input_ended(happened):
+                return 0
+            events = self._session.follower.poll(0)
+            more = bool(events)
+            self._tell(events)
+            if time.monotonic() >= notice_at:
+                notice_at = float("inf")
+                if self._session.follower.status == "joining":
+                    self._say(_now("link", f"waiting for a daemon at {self._where()}; start one with: {self._how()}"))
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            for line in self._session.observe([event], time.monotonic(), time.time()):
+                self._say(line)
+            if isinstance(event, Joined | Resynced):
+                for line in self._situation():
+                    self._say(line)
+            elif isinstance(event, StatusChanged) and event.status == "lost":
+                self._say(_now("link", f"waiting for a daemon at {self._where()}; start one with: {self._how()}"))
+
+    def _situation(self) -> list[LogLine]:
+        """What a reader must know who comes in the middle."""
+        state, now = self._session.follower.state, time.time()
+        lines = []
+        if state.cluster is not None:
+            up = sum(node.state == "up" for node in state.nodes.values())
+            word = {True: "healthy", False: "not healthy", None: "not known"}[state.cluster.ok]
+            reason = f": {state.cluster.reason}" if state.cluster.reason else ""
+            text = f"{state.cluster.subject} is {word}, {up} of {len(state.nodes)} nodes up{reason}"
+            lines.append(LogLine(now, "node", "info", clean(text)))
+        if state.workload:
+            lines.append(LogLine(now, "workload", "info", f"load: {number(state.workload[-1].ops_per_sec)} ops/s"))
+        if state.demo is not None:
+            text = f"{progress(state.demo)} {state.demo.title}: {state.demo.narration}"
+            lines.append(LogLine(now, "chapter", "info", clean(text)))
+        for violation in state.violations.values():
+            text = f"still broken: {about(violation.invariant, violation.node)}: {violation.message}"
+            lines.append(LogLine(now, "violation", "bad", clean(text)))
+        return lines
+
+    def _say(self, line: LogLine) -> None:
+        encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
+        left = f"{time_of_day(line.at)} {line.kind:<9} {line.text}\n".encode(encoding, "replace")
+        while left:
+            with self._signals.breakable():
+                left = left[os.write(self._stdout, left) :]
+
+    def _input_ended(self, happened: dict[int, int]) -> bool:
+        """True when whoever holds the other end of standard input has closed it (Ctrl+D in a terminal)."""
+        if self._stdin is None or not happened.get(self._stdin, 0):
+            return False
+        if os.isatty(self._stdin) and os.tcgetpgrp(self._stdin) != os.getpgrp():
+            # In the background, where reading would stop the process.
+            self._poll.unregister(self._stdin)
+            self._stdin = None
+            return False
+        with contextlib.suppress(OSError):
+            return not os.read(self._stdin, 4096)
+        return True
+
+    def _where(self) -> str:
+        return clean(self._session.follower.endpoint.label)
+
+    def _how(self) -> str:
+        return clean(start_command(self._session.follower.endpoint))
+
+
+def _now(kind: str, text: str) -> LogLine:
+    return LogLine(time.time(), "link" if kind == "link" else "command", "info", text)
+
+
+def _can_end(fd: int) -> bool:
+    """A terminal, a pipe or a socket can; /dev/null and files are at their end from the start and mean nothing."""
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)

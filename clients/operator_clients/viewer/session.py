@@ -1,0 +1,161 @@
+"""What the viewer knows and does, whatever it is drawn on: events in, commands out, notices in between."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from operator_clients.viewer.chronicle import LogLine
+from operator_clients.viewer.format import clean
+from operator_clients.viewer.keymap import Action, binding_of
+from operator_clients.viewer.story import Story
+from operator_clients.viewer.theme import Tone
+from operator_clients.viewer.view import FRESH_S
+from operator_protocol.endpoint import Endpoint, default_runtime_dir
+from operator_protocol.events import Event, FrameSeen, Joined, Outcome, Resynced, Status, StatusChanged
+from operator_protocol.follow import Follower
+from operator_protocol.requests import unreachable
+
+NOTICE_S = 6.0
+RESYNC_SHOWN_S = 3.0
+_FAULT_DEADLINE_S = 60.0
+
+
+class Notice(NamedTuple):
+    """One line of the footer, for some seconds."""
+
+    text: str
+    tone: Tone
+    until: float
+    """Local monotonic time."""
+
+
+class Shell(NamedTuple):
+    """What is drawn around the panels."""
+
+    endpoint: str
+    start_command: str
+    joined: bool
+    """False until the first snapshot."""
+    status: Status
+    age_s: float
+    """Seconds since the last frame."""
+    resynced: str = ""
+    """Why, as long as it is worth saying."""
+    help_open: bool = False
+    notice: Notice | None = None
+    pending: tuple[str, ...] = ()
+    """Commands that have no outcome yet."""
+
+
+def start_command(endpoint: Endpoint) -> str:
+    """The command that starts a daemon at this endpoint."""
+    default = endpoint.label == str(default_runtime_dir().absolute())
+    return "operatord start" if default else f"operatord start --runtime-dir {endpoint.label}"
+
+
+class Session:
+    """One person in front of one daemon."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.follower = follower
+        self.story = Story()
+        self.help_open = False
+        self.finished = False
+        """Set once the person asked to leave."""
+        self._start_command = start_command(follower.endpoint)
+        self._joined = False
+        self._notice: Notice | None = None
+        self._resynced = ""
+        self._resynced_until = 0.0
+        self._pending: dict[str, str] = {}
+
+    def observe(self, events: Iterable[Event], mono: float, wall: float) -> list[LogLine]:
+        """Take in what the follower told; returns the lines worth reading."""
+        lines: list[LogLine] = []
+        for event in events:
+            if isinstance(event, FrameSeen):
+                lines.extend(self.story.see(event.frame, mono))
+                continue
+            line = self._told(event, mono, wall)
+            if line is not None:
+                self.story.say(line)
+                lines.append(line)
+        return lines
+
+    def press(self, key: str, mono: float) -> None:
+        """Do what ``key`` is bound to; a key that is not bound does nothing."""
+        binding = binding_of(key)
+        if binding is None or (binding.action is Action.CLOSE and not self.help_open):
+            return
+        if binding.action is Action.QUIT:
+            self.finished = True
+        elif self.help_open:
+            # Whoever reads the list does not mean to break something with the next key.
+            self.help_open = False
+        elif binding.action is Action.HELP:
+            self.help_open = True
+        elif binding.command:
+            self._send(binding.command, mono)
+
+    def shell(self, mono: float) -> Shell:
+        """What is to be drawn around the panels at ``mono``."""
+        return Shell(
+            endpoint=self.follower.endpoint.label,
+            start_command=self._start_command,
+            joined=self._joined,
+            status=self.follower.status,
+            age_s=self.follower.age_s(),
+            resynced=self._resynced if mono < self._resynced_until else "",
+            help_open=self.help_open,
+            notice=self._notice if self._notice and mono < self._notice.until else None,
+            pending=tuple(self._pending.values()),
+        )
+
+    def moving(self, mono: float) -> bool:
+        """True while something on the screen changes by itself more often than once a second."""
+        state = self.follower.state
+        detection, work = self.story.detection(), self.story.work(state)
+        return (
+            (detection is not None and mono - detection.at < FRESH_S)
+            or (state.demo is not None and state.demo.busy)
+            or (work is not None and work.diagnosis is None and work.ticket in state.tickets)
+            or (self._notice is not None and mono < self._notice.until)
+            or mono < self._resynced_until
+        )
+
+    def _send(self, command: str, mono: float) -> None:
+        if not self._joined or self.follower.status in ("stale", "lost"):
+            error = unreachable(self.follower.endpoint)
+            self._notice = Notice(f"{error.message}; start one with: {self._start_command}", "warn", mono + NOTICE_S)
+            return
+        self._pending[self.follower.send(command, {}, deadline_s=_FAULT_DEADLINE_S)] = command
+
+    def _told(self, event: Event, mono: float, wall: float) -> LogLine | None:
+        if isinstance(event, Joined | Resynced):
+            return self._resume(event, mono, wall)
+        if isinstance(event, StatusChanged):
+            if event.status == "lost":
+                return LogLine(wall, "link", "bad", "connection to the daemon lost")
+            return None
+        return self._ended(event, mono, wall) if isinstance(event, Outcome) else None
+
+    def _resume(self, event: Joined | Resynced, mono: float, wall: float) -> LogLine:
+        follower = self.follower
+        self._joined = True
+        self.story.resume(follower.boot_id or "", follower.state, follower.tail)
+        if isinstance(event, Joined):
+            version = follower.state.version.get("operatord", "")
+            return LogLine(wall, "link", "info", clean(f"joined operatord {version}".rstrip()))
+        self._resynced, self._resynced_until = event.reason or "frames were lost", mono + RESYNC_SHOWN_S
+        return LogLine(wall, "link", "info", clean(f"resynchronised: {self._resynced}"))
+
+    def _ended(self, outcome: Outcome, mono: float, wall: float) -> LogLine | None:
+        self._pending.pop(outcome.id, None)
+        if outcome.error is not None:
+            hint = f" — {outcome.error.hint}" if outcome.error.hint else ""
+            text = clean(f"{outcome.cmd}: {outcome.error.message}{hint}")
+            self._notice = Notice(text, "bad", mono + NOTICE_S)
+            return LogLine(wall, "command", "bad", text)
+        message = (outcome.result or {}).get("message")
+        if isinstance(message, str) and message:
+            self._notice = Notice(clean(f"{outcome.cmd}: {message}"), "good", mono + NOTICE_S)
+        return None

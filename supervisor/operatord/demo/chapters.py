@@ -1,0 +1,57 @@
+"""The story: eight chapters, from a healthy cluster through a killed primary to a healthy cluster."""
+
+from operatord.demo import narration
+from operatord.demo.chapter import Chapter, Story, create_fault_chapter, create_recovery_chapter, nothing_owed, recover
+
+LOAD = "Stage 2: Load Generation"
+FAULT = "Stage 3: Fault Injection"
+
+
+async def _start_load(story: Story) -> None:
+    await story.load.start()
+
+
+async def _stop_load(story: Story) -> None:
+    await story.load.stop()
+
+
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter("Welcome", narration.welcome, key_hint="SPACE begins · ? help · q quit"),
+    Chapter(
+        "Stage 1: Cluster Health",
+        narration.cluster_health,
+        expectation=lambda scene: scene.cluster is not None and scene.cluster.ok is True,
+    ),
+    Chapter(
+        LOAD,
+        narration.load,
+        on_enter=_start_load,
+        expectation=lambda scene: scene.load_running and scene.sample is not None and scene.sample.baseline is not None,
+        in_force=lambda story: story.load.running,
+        undo=_stop_load,
+        undo_only_own=True,
+    ),
+    create_fault_chapter(FAULT, needs=(LOAD,)),
+    Chapter(
+        "Stage 4: Detection",
+        narration.detection,
+        expectation=lambda scene: scene.detection is not None,
+        needs=(FAULT,),
+    ),
+    Chapter(
+        "Stage 5: AI Diagnosis",
+        narration.diagnosis,
+        expectation=lambda scene: scene.diagnosis is not None,
+        needs=(FAULT,),
+    ),
+    create_recovery_chapter("Stage 6: Recovery"),
+    Chapter(
+        "Demo Complete",
+        narration.complete,
+        key_hint="q quit · ← back · operatorctl goto 0 tells it again",
+        # Whoever jumps here leaves the story, and every way out of it recovers.
+        on_enter=recover,
+        expectation=lambda scene: not scene.owed,
+        in_force=nothing_owed,
+    ),
+)

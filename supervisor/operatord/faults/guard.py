@@ -1,0 +1,87 @@
+"""What must not be broken without ``--force``: the majority of those that vote, the last copy of data, a sick cluster.
+
+Judged against what the faults already owed leave, not only against what is seen: a node that was told to die a moment
+ago may still look alive. Every kind counts as taking its target down, also ``restart``, which does so for a while.
+"""
+
+from collections.abc import Collection
+
+from operator_protocol.errors import Conflict
+from operator_protocol.models import Node
+from operatord.subjects.base import GuardRules, Observation
+
+
+def refusals(target: Node, observation: Observation, rules: GuardRules, owed: Collection[str]) -> list[str]:
+    """Why ``target`` must not be taken down, one sentence each; empty when it may be.
+
+    ``owed`` are the ids of the nodes that faults of ours hold or are about to take down.
+    """
+    reasons = [_sick_start(observation, owed), _majority(target, observation, rules, owed)]
+    reasons.append(_last_copy(target, observation, rules, owed))
+    return [reason for reason in reasons if reason]
+
+
+def refuse(target: Node, kind: str, reasons: Collection[str]) -> Conflict:
+    """The error that carries ``reasons`` to the person who asked."""
+    return Conflict(f"{kind} {target.id} is refused: {'; '.join(reasons)}", "--force overrides")
+
+
+def unexplained(observation: Observation, owed: Collection[str]) -> str:
+    """Why the subject cannot be called healthy, leaving out what faults on ``owed`` explain; empty when it can.
+
+    A node that is down needs a fault of its own as an explanation. Degradation spreads (a replica without its primary,
+    slots without an owner), so any owed fault explains it.
+    """
+    if observation.ok is None:
+        return f"its state is unknown ({observation.reason or 'no observation'})"
+    lost = [node.id for node in observation.nodes if node.state in ("down", "unknown") and node.id not in owed]
+    if lost:
+        return f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} not up, and no fault of ours explains it"
+    if observation.ok or owed:
+        return ""
+    return observation.reason or "it is not healthy"
+
+
+def _sick_start(observation: Observation, owed: Collection[str]) -> str:
+    reason = unexplained(observation, owed)
+    return f"{observation.subject} is not healthy to begin with: {reason}" if reason else ""
+
+
+def _majority(target: Node, observation: Observation, rules: GuardRules, owed: Collection[str]) -> str:
+    if target.role != rules.voting_role:
+        return ""
+    voters = [node for node in observation.nodes if node.role == rules.voting_role]
+    after = [node for node in voters if node.id != target.id and _alive(node, owed)]
+    if rules.one_vote_per_group:
+        votes, left = len({node.group for node in observation.nodes}), len({node.group for node in after})
+    else:
+        votes, left = len(voters), len(after)
+    needed = votes // 2 + 1
+    if left >= needed:
+        return ""
+    return f"only {left} of {votes} votes ({rules.voting_role}) would be left, and {needed} are a majority"
+
+
+def _last_copy(target: Node, observation: Observation, rules: GuardRules, owed: Collection[str]) -> str:
+    if not target.group:
+        return ""
+    needed = rules.copies_needed.get(target.group, 1)
+    copies = [
+        node
+        for node in observation.nodes
+        if node.group == target.group and node.id != target.id and _alive(node, owed) and _is_copy(node, rules)
+    ]
+    if len(copies) >= needed:
+        return ""
+    if not copies:
+        return f"it is the last live copy of {target.group}"
+    return f"only {len(copies)} live members of {target.group} would be left, and {needed} are needed"
+
+
+def _alive(node: Node, owed: Collection[str]) -> bool:
+    return node.state in ("up", "degraded") and node.id not in owed
+
+
+def _is_copy(node: Node, rules: GuardRules) -> bool:
+    """A follower that is degraded may lag behind or hold nothing yet: it is no copy to rely on."""
+    return node.state == "up" or node.role == rules.voting_role

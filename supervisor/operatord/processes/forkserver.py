@@ -1,0 +1,201 @@
+"""The fork server: a small process that has imported what workers need, and forks one when asked.
+
+It is started by exec, has one thread and no ZeroMQ context, so what it forks is a clean copy. It forks twice: the
+intermediate ends at once, and the worker becomes a child of the daemon (a child subreaper), which can then wait for it
+like for any child. The order matters, each line for a race that was seen without it:
+
+1. The daemon sends the request with the writing ends of the worker's output and the reading end of a *go* pipe.
+2. The intermediate forks the worker, puts it into a process group of its own, tells its pid and ends.
+3. The fork server waits for the intermediate (now the worker is the daemon's child) and replies with the pid.
+4. The daemon opens the pidfd and sends a byte through the go pipe, or closes it, and then the worker ends.
+5. The worker asks for SIGKILL at its parent's death. Earlier, the intermediate's death would have been that. It looks
+   whether the daemon is still its parent, and starts.
+
+``forkclient`` is the daemon's side. The two talk over a SOCK_SEQPACKET pair, one msgpack map in each message.
+"""
+
+import argparse
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from operator_protocol.codec import pack, unpack_map
+from operator_protocol.errors import OperatorError
+from operator_protocol.records import from_body, to_body
+from operatord.processes import prctl, procfs
+
+MAX_REQUEST_BYTES = 64 * 1024
+"""A name, an entry point and a few arguments; what is large goes to the worker with ``configure``."""
+
+ORPHANED = 75
+"""Exit code of a worker whose daemon was gone before it began."""
+
+Entry = Callable[[Mapping[str, Any]], object]
+"""What ``module:function`` names: called once with the arguments; returning ends the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForkRequest:
+    """Asks for a worker. Three descriptors go with it: its stdout, its stderr, and the reading end of the go pipe."""
+
+    id: int
+    name: str
+    entry: str
+    """``package.module:function``."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ForkReply:
+    """The worker's pid, or why there is none. ``id`` 0 is the fork server's greeting once its imports are done."""
+
+    id: int
+    pid: int | None = None
+    error: str = ""
+
+
+def load_entry(entry: str) -> Entry:
+    """Import what ``module:function`` names."""
+    module, _, function = entry.partition(":")
+    loaded: Entry = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``python -m operatord.processes.forkserver --fd N [--preload MODULE]…``; ends when the other side hangs up."""
+    parser = argparse.ArgumentParser(prog="operatord.processes.forkserver")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--preload", action="append", default=[])
+    options = parser.parse_args(argv)
+    channel = socket.socket(fileno=options.fd)
+    os.set_inheritable(options.fd, False)
+    prctl.set_process_name("op:forkserver")
+    for module in options.preload:
+        _preload(module)
+    threads = procfs.thread_count()
+    if threads > 1:
+        sys.stderr.write(
+            f"forkserver: importing {options.preload} started {threads - 1} threads, which no worker has\n"
+        )
+    # Keep the collector from touching, and thereby copying, the pages that all workers share.
+    gc.collect()
+    gc.freeze()
+    channel.send(pack(to_body(ForkReply(0, os.getpid()))))
+    return _serve(channel)
+
+
+def _preload(module: str) -> None:
+    """Import it; a worker that needs it and cannot have it will say so itself, in its own output."""
+    try:
+        importlib.import_module(module)
+    except Exception:
+        traceback.print_exc()
+
+
+def _serve(channel: socket.socket) -> int:
+    daemon = os.getppid()
+    while True:
+        data, fds, _, _ = socket.recv_fds(channel, MAX_REQUEST_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
+        if not data:
+            return 0
+        asked = -1
+        try:
+            request = from_body(ForkRequest, unpack_map(data))
+            asked = request.id
+            stdout, stderr, go = fds
+            reply = ForkReply(asked, _fork_twice(channel, request, (stdout, stderr, go), daemon))
+        except (OSError, OperatorError, ValueError) as error:
+            reply = ForkReply(asked, error=str(error))
+        finally:
+            for fd in fds:
+                os.close(fd)
+        channel.send(pack(to_body(reply)))
+
+
+def _fork_twice(channel: socket.socket, request: ForkRequest, fds: tuple[int, int, int], daemon: int) -> int:
+    reading, writing = os.pipe()
+    intermediate = os.fork()
+    if intermediate == 0:
+        try:
+            worker = os.fork()
+            if worker == 0:
+                os.close(reading)
+                os.close(writing)
+                channel.close()
+                _be_worker(request, fds, daemon)
+            os.setpgid(worker, worker)
+            os.write(writing, str(worker).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        os.waitpid(intermediate, 0)
+        told = os.read(reading, 32)
+    finally:
+        os.close(reading)
+    if not told:
+        raise OSError("the intermediate could not fork")
+    return int(told)
+
+
+def _be_worker(request: ForkRequest, fds: tuple[int, int, int], daemon: int) -> NoReturn:
+    code = 1
+    try:
+        _take_over(request.name, fds, daemon)
+        code = _run(request)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # Never back up the stack: that belongs to the fork server. Nor through its atexit handlers.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
+def _take_over(name: str, fds: tuple[int, int, int], daemon: int) -> None:
+    """Wait for the go, then make this copy of the fork server a process of its own."""
+    stdout, stderr, go = fds
+    started = os.read(go, 1)
+    if not started:
+        os._exit(ORPHANED)
+    prctl.set_parent_death_signal(signal.SIGKILL)
+    if os.getppid() != daemon:
+        os._exit(ORPHANED)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    for fd in fds:
+        os.close(fd)
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    prctl.set_process_name(f"op:{name}")
+
+
+def _run(request: ForkRequest) -> int:
+    try:
+        load_entry(request.entry)(request.args)
+    except SystemExit as ending:
+        if ending.code is None or isinstance(ending.code, int):
+            return ending.code or 0
+        sys.stderr.write(f"{ending.code}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

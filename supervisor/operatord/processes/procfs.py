@@ -1,0 +1,143 @@
+"""What ``/proc`` tells about processes: parents, groups, start times, environments.
+
+Everything here tolerates processes that end while they are being looked at: a reader answers None or leaves the
+process out. A pid alone names nothing for long, so a process is named by pid and start time (``ProcessId``).
+"""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class ProcessId(NamedTuple):
+    """A process for good: pids are used again, a pid with its start time is not (within one boot)."""
+
+    pid: int
+    start_time: int
+    """Clock ticks since boot: field 22 of ``/proc/PID/stat``."""
+
+
+class ProcessStat(NamedTuple):
+    """The fields of ``/proc/PID/stat`` that supervision needs; proc(5) numbers them."""
+
+    pid: int
+    comm: str
+    state: str
+    """``R``, ``S``, ``D``, ``T`` stopped, ``Z`` zombie, ``X`` dead."""
+    ppid: int
+    pgrp: int
+    session: int
+    start_time: int
+
+    @property
+    def id(self) -> ProcessId:
+        """Pid and start time."""
+        return ProcessId(self.pid, self.start_time)
+
+    @property
+    def alive(self) -> bool:
+        """False for what has ended and only waits to be reaped."""
+        return self.state not in ("Z", "X", "x")
+
+
+def read_stat(pid: int) -> ProcessStat | None:
+    """``/proc/PID/stat`` of ``pid``, or None when there is no such process."""
+    try:
+        raw = _read(f"/proc/{pid}/stat")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    # The name is in parentheses and may itself hold parentheses and blanks, so split at the last one.
+    head, _, tail = raw.rpartition(b")")
+    fields = tail.split()
+    return ProcessStat(
+        pid=pid,
+        comm=head.partition(b"(")[2].decode(errors="replace"),
+        state=fields[0].decode(),
+        ppid=int(fields[1]),
+        pgrp=int(fields[2]),
+        session=int(fields[3]),
+        start_time=int(fields[19]),
+    )
+
+
+def start_time(pid: int) -> int | None:
+    """Kernel start time of ``pid`` in clock ticks since boot, or None when there is no such process."""
+    stat = read_stat(pid)
+    return None if stat is None else stat.start_time
+
+
+def is_alive(process: ProcessId) -> bool:
+    """True while that very process runs: not a zombie, and not a later one with its pid."""
+    stat = read_stat(process.pid)
+    return stat is not None and stat.start_time == process.start_time and stat.alive
+
+
+def all_stats() -> Iterator[ProcessStat]:
+    """Every process there is, zombies included."""
+    with os.scandir("/proc") as entries:
+        pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
+    for pid in pids:
+        stat = read_stat(pid)
+        if stat is not None:
+            yield stat
+
+
+def children(pid: int) -> list[ProcessStat]:
+    """The children of ``pid``, zombies included, by whichever of its threads they were started."""
+    try:
+        with os.scandir(f"/proc/{pid}/task") as tasks:
+            listed = [_read(f"{task.path}/children").split() for task in tasks]
+    except (FileNotFoundError, ProcessLookupError):
+        # The kernel was built without CONFIG_PROC_CHILDREN, or a thread ended under our eyes.
+        return [stat for stat in all_stats() if stat.ppid == pid]
+    stats = (read_stat(int(child)) for pids in listed for child in pids)
+    return [stat for stat in stats if stat is not None]
+
+
+def thread_count() -> int:
+    """Threads of this process, those included that Python does not know of."""
+    with os.scandir("/proc/self/task") as tasks:
+        return sum(1 for _ in tasks)
+
+
+def group_members(pgrp: int) -> list[ProcessStat]:
+    """The members of process group ``pgrp``, zombies included."""
+    return [stat for stat in all_stats() if stat.pgrp == pgrp]
+
+
+def environment_has(pid: int, entry: str) -> bool:
+    """True when ``entry`` (``NAME=value``) is in the environment with which ``pid`` was exec'd.
+
+    A process may overwrite that memory (servers do, to show a title in ``ps``), and that of a zombie is gone.
+    """
+    try:
+        raw = _read(f"/proc/{pid}/environ")
+    except OSError:
+        return False
+    return entry.encode() in raw.split(b"\0")
+
+
+def command_line(pid: int) -> list[str]:
+    """The arguments of ``pid``; empty for a zombie and for one that has ended."""
+    try:
+        raw = _read(f"/proc/{pid}/cmdline")
+    except OSError:
+        return []
+    return [part.decode(errors="replace") for part in raw.split(b"\0") if part]
+
+
+def boot_id() -> str:
+    """Identifies this boot of the kernel; start times of different boots must not be compared."""
+    return _read("/proc/sys/kernel/random/boot_id").decode().strip()
+
+
+def _read(path: str) -> bytes:
+    """A whole file of ``/proc``; without file objects, since a walk reads hundreds."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        parts = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+    finally:
+        os.close(fd)
+    return b"".join(parts)

@@ -1,0 +1,296 @@
+"""The table of processes: what the daemon asks for, by name.
+
+Workers are added, started, and from then on kept running. Servers belong to the subject (this class is the ``Servers``
+of ``subjects.base``): they are launched and terminated by whoever operates the subject, and when one dies that is an
+event and nothing more.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from operator_protocol.errors import Conflict, DeadlineExceeded, NotFound, Unavailable
+from operator_protocol.models import ProcessState
+from operatord.clock import Clock
+from operatord.processes import prctl, procfs
+from operatord.processes.groups import signal_process
+from operatord.processes.lifecycle import LIVE, Event
+from operatord.processes.output import LogSink
+from operatord.processes.procfs import ProcessId
+from operatord.processes.records import ServerRecord, ServerRecords
+from operatord.processes.slots import Execed, Forked, Slot
+from operatord.processes.supervision import ExitHook, Policies, StateSink, Supervision, forgive
+from operatord.processes.usage import UsageSampler
+
+
+class ProcessTable:
+    """Every process of the daemon. Lives on the daemon's loop, on the main thread.
+
+    ``on_state`` is called at each change of a process, ``on_log`` for each line it prints. Started processes inherit
+    ``os.environ``. With ``keep_servers`` the servers are not guarded against the daemon's death, and ``stop_all``
+    leaves them running.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_state: StateSink,
+        on_log: LogSink,
+        records: ServerRecords,
+        keep_servers: bool = False,
+        preload: Sequence[str] = (),
+        policies: Policies | None = None,
+        clock: Clock = time.monotonic,
+        wall: Clock = time.time,
+    ) -> None:
+        self._sinks = (on_state, on_log)
+        self._records = records
+        self._keep_servers = keep_servers
+        self._preload = list(preload)
+        self._policies = policies or Policies()
+        self._clock = clock
+        self._wall = wall
+        self._slots: dict[str, Slot] = {}
+        self._usage = UsageSampler()
+        self._exit_hooks: list[ExitHook] = []
+        self._engine: Supervision | None = None
+        self._subreaper_before = False
+
+    async def start(self) -> None:
+        """Become a child subreaper, reap orphans, start the fork server (it imports while the caller goes on).
+
+        The fork server imports ``preload`` and the modules of the workers that have been added by now.
+        """
+        self._records.begin_run()
+        self._subreaper_before = prctl.set_child_subreaper(enabled=True)
+        on_state, on_log = self._sinks
+        self._engine = Supervision(
+            self._slots,
+            on_state=on_state,
+            on_log=on_log,
+            records=self._records,
+            keep_servers=self._keep_servers,
+            policies=self._policies,
+            clock=self._clock,
+            wall=self._wall,
+        )
+        self._engine.exit_hooks = self._exit_hooks
+        entries = [slot.what.entry for slot in self._slots.values() if isinstance(slot.what, Forked)]
+        modules = dict.fromkeys([*self._preload, *(entry.partition(":")[0] for entry in entries)])
+        slot = self._engine.start(list(modules))
+        self._slots[slot.name] = slot
+
+    def on_exit(self, callback: ExitHook) -> None:
+        """Call ``callback(name, state)`` at each death of a worker or server, expected or not."""
+        self._exit_hooks.append(callback)
+
+    # ----------------------------------------------------------------------------------------------------- workers
+
+    def add_worker(self, name: str, entry: str, args: Mapping[str, Any] | None = None) -> None:
+        """Add worker ``name``: ``entry`` is ``module:function``, called as ``function(args)`` in the forked child.
+
+        Raises ``Conflict`` for a name that is taken, ``BadRequest`` for one that is not a name.
+        """
+        slot = Slot(name, "worker", Forked(entry, dict(args or {})))
+        if name in self._slots or name == "forkserver":
+            raise Conflict(f"there is a process {name} already")
+        self._slots[name] = slot
+
+    async def start_worker(self, name: str) -> None:
+        """Start it if it does not run; returns when it has been forked, which is before it is ready."""
+        slot = self._slot(name)
+        forgive(slot)
+        self._running.fire(slot, Event.START)
+        if slot.starting is not None:
+            await asyncio.wait([slot.starting])
+
+    def mark_ready(self, name: str, pid: int | None = None) -> None:
+        """Worker ``name`` says that it is ready. With ``pid`` the word of an earlier incarnation is ignored."""
+        slot = self._speaker(name, pid)
+        if slot is not None:
+            self._running.fire(slot, Event.READY)
+
+    def beat(self, name: str, pid: int | None = None) -> None:
+        """Worker ``name`` shows that it lives."""
+        slot = self._speaker(name, pid)
+        if slot is not None and slot.phase == "ready":
+            slot.last_sign = self._clock()
+
+    async def wait_ready(self, names: Iterable[str], timeout_s: float) -> None:
+        """Return when all of ``names`` are ready.
+
+        Raises ``DeadlineExceeded`` naming those that are not, ``Unavailable`` at once when one is failed or stopped.
+        """
+        slots = [self._slot(name) for name in names]
+        deadline = self._clock() + timeout_s
+        while late := [slot for slot in slots if slot.phase != "ready"]:
+            for slot in late:
+                if slot.phase in ("failed", "stopped", "stopping"):
+                    raise Unavailable(f"{slot.name} is {slot.phase}: {slot.reason or 'it was not started'}")
+            try:
+                await asyncio.wait_for(self._running.changed.wait(), max(0.0, deadline - self._clock()))
+            except TimeoutError as error:
+                names_late = ", ".join(f"{slot.name} ({slot.phase})" for slot in late)
+                raise DeadlineExceeded(f"not ready after {timeout_s:g} s: {names_late}") from error
+
+    # ----------------------------------------------------------------------------------------------------- servers
+
+    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        """Start server ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec
+        fails.
+        """
+        slot = self._server_slot(name)
+        slot.what = Execed(list(argv), cwd)
+        self._slots[name] = slot
+        self._running.fire(slot, Event.START)
+        if slot.id is None:
+            raise Unavailable(f"{name} could not be started")
+        return slot.id.pid
+
+    async def terminate(self, name: str, *, timeout_s: float = 5.0) -> None:
+        """TERM, then KILL after ``timeout_s``, until the group is empty. Not running is success."""
+        slot = self._slots.get(name)
+        if slot is not None:
+            slot.stop_timeout_s = timeout_s
+            await self._stop(slot)
+
+    def signal(self, name: str, signum: int) -> None:
+        """Signal the process itself, not its group. Raises ``NotFound`` if it is not running."""
+        slot = self._slots.get(name)
+        if slot is None or slot.id is None or not signal_process(slot.id, signum):
+            raise NotFound(f"{name} is not running")
+
+    def pid(self, name: str) -> int | None:
+        """The pid of ``name`` while it runs."""
+        process = self._slots[name].id if name in self._slots else None
+        return None if process is None else process.pid
+
+    def start_time(self, name: str) -> float | None:
+        """Kernel start time of ``name`` in clock ticks since boot while it runs."""
+        process = self._slots[name].id if name in self._slots else None
+        return None if process is None else process.start_time
+
+    def adopt(self, record: ServerRecord) -> bool:
+        """Take over a server of an earlier daemon; False, and off the record, when it no longer runs.
+
+        Its death will be noticed, but not how it died; its output is not to be had.
+        """
+        slot = self._server_slot(record.name)
+        pidfd = _pidfd_of(record.id)
+        if pidfd is None:
+            self._records.remove(record.name)
+            return False
+        slot.what = Execed(record.argv, None if record.cwd is None else Path(record.cwd))
+        self._slots[record.name] = slot
+        self._running.adopt(slot, record, pidfd)
+        return True
+
+    # ------------------------------------------------------------------------------------------------------- both
+
+    async def restart(self, name: str) -> ProcessState:
+        """Stop ``name`` if it runs, and start it again (a server: with the command it had). Returns its state."""
+        slot = self._slot(name)
+        await self._stop(slot)
+        if slot.id is not None:
+            raise Conflict(f"{name} cannot be started again: process {slot.id.pid} does not end")
+        forgive(slot)
+        self._running.fire(slot, Event.START)
+        if slot.starting is not None:
+            await asyncio.wait([slot.starting])
+        return self.state(name)
+
+    async def stop(self, name: str) -> ProcessState:
+        """Stop ``name``; it stays stopped until ``restart``. Returns its state."""
+        slot = self._slot(name)
+        await self._stop(slot)
+        return self.state(name)
+
+    async def stop_all(self) -> None:
+        """Stop the workers, then the servers (unless they are kept), then the fork server; nothing is left."""
+        engine = self._engine
+        if engine is None:
+            return
+        engine.closing = True
+        await asyncio.gather(*(self._stop(slot) for slot in self._of_kind("worker")))
+        if self._keep_servers:
+            for slot in self._of_kind("server"):
+                engine.release(slot)
+        else:
+            await asyncio.gather(*(self._stop(slot) for slot in self._of_kind("server")))
+        await engine.close()
+        prctl.set_child_subreaper(enabled=self._subreaper_before)
+        self._records.end_run()
+        self._engine = None
+
+    def state(self, name: str) -> ProcessState:
+        """The state of ``name``. Raises ``NotFound``."""
+        slot = self._slots.get(name)
+        if slot is None:
+            raise NotFound(f"there is no process {name!r}", f"there are: {', '.join(self._slots)}")
+        return slot.state(self._clock())
+
+    def states(self) -> list[ProcessState]:
+        """The state of every process, in the order in which they were added."""
+        now = self._clock()
+        return [slot.state(now) for slot in self._slots.values()]
+
+    def sample_usage(self) -> list[ProcessState]:
+        """Measure processor time and memory now (call it once a second); returns ``states()`` with the figures."""
+        usage = self._usage.sample(slot.id for slot in self._slots.values() if slot.id is not None)
+        for slot in self._slots.values():
+            slot.usage = None if slot.id is None else usage.get(slot.id)
+        return self.states()
+
+    @property
+    def _running(self) -> Supervision:
+        if self._engine is None:
+            raise Unavailable("the process table is not running")
+        return self._engine
+
+    async def _stop(self, slot: Slot) -> None:
+        self._running.fire(slot, Event.STOP)
+        if slot.stopping is not None:
+            await asyncio.shield(slot.stopping)
+
+    def _of_kind(self, kind: str) -> list[Slot]:
+        return [slot for slot in self._slots.values() if slot.kind == kind]
+
+    def _slot(self, name: str) -> Slot:
+        slot = self._slots.get(name)
+        if slot is None:
+            raise NotFound(f"there is no process {name!r}", f"there are: {', '.join(self._slots)}")
+        if slot.kind == "internal":
+            raise Conflict(f"{name} belongs to the daemon", "it is started again by itself when it ends")
+        return slot
+
+    def _server_slot(self, name: str) -> Slot:
+        """The slot that a server of that name may take."""
+        slot = self._slots.get(name)
+        if slot is None:
+            slot = Slot(name, "server", None)
+        elif slot.kind != "server":
+            raise Conflict(f"{name} is the name of a {slot.kind}")
+        elif slot.id is not None or slot.phase in LIVE:
+            raise Conflict(f"{name} runs already, as process {self.pid(name)}")
+        return slot
+
+    def _speaker(self, name: str, pid: int | None) -> Slot | None:
+        slot = self._slots.get(name)
+        if slot is None or slot.kind != "worker" or slot.id is None or pid not in (None, slot.id.pid):
+            return None
+        return slot
+
+
+def _pidfd_of(process: ProcessId) -> int | None:
+    """A descriptor of that very process, if it runs."""
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    if procfs.is_alive(process):
+        return pidfd
+    os.close(pidfd)
+    return None

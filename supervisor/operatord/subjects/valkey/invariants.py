@@ -1,0 +1,182 @@
+"""What must hold for a Valkey cluster.
+
+Grace periods keep apart what is an event of its own from what follows from another one: a killed primary is a
+violation at once, its shard without an owner only when the failover (1.5 to 1.8 s) does not come.
+"""
+
+from collections.abc import Sequence
+
+from operator_protocol.models import Node
+from operatord.subjects.base import Breach, Invariant, Observation
+from operatord.subjects.valkey.health import PRIMARY, REPLICA
+from operatord.subjects.valkey.layout import SLOTS
+from operatord.subjects.valkey.settings import MIB, Settings
+
+_MAXMEMORY_SHARE = 0.9
+
+
+def of(settings: Settings) -> list[Invariant]:
+    """The invariants with the thresholds and grace periods of ``settings``."""
+    return [
+        Invariant(
+            "node_down",
+            "critical",
+            settings.node_down_grace_s,
+            node_down,
+            "Bring the server back (operatorctl restart NODE, or operatorctl recover if a fault took it down); it"
+            " returns as a replica when its shard has failed over meanwhile.",
+        ),
+        Invariant(
+            "cluster_state",
+            "critical",
+            settings.cluster_state_grace_s,
+            cluster_state,
+            "Find the slots without an owner, or the lost majority of primaries, and bring one node of each such"
+            " shard back.",
+        ),
+        Invariant(
+            "slot_uncovered",
+            "critical",
+            settings.slot_uncovered_grace_s,
+            slot_uncovered,
+            "No replica took over: it is down too, was not in sync, or no majority could elect it. Bring a node of"
+            " the shard back, the former primary first.",
+        ),
+        Invariant(
+            "primary_without_replica",
+            "warning",
+            settings.primary_without_replica_grace_s,
+            primary_without_replica,
+            "The shard is lost if its primary fails now. Bring its other node back.",
+        ),
+        Invariant(
+            "replication_link",
+            "warning",
+            settings.replication_link_grace_s,
+            replication_link,
+            "The replica lives but does not follow: look for errors of the synchronisation in both logs.",
+        ),
+        Invariant(
+            "replication_lag",
+            "warning",
+            settings.replication_lag_grace_s,
+            lambda seen: replication_lag(seen, settings.replication_lag_bytes),
+            "The replica takes in less than its primary writes: look at its CPU and disk, or lower the load.",
+        ),
+        Invariant(
+            "memory",
+            "warning",
+            settings.memory_grace_s,
+            lambda seen: memory(seen, settings.memory_bytes),
+            "Remove data or raise the limit (maxmemory, or memory_bytes in [subject.valkey]).",
+        ),
+        Invariant(
+            "p99_latency",
+            "warning",
+            settings.p99_grace_s,
+            lambda seen: p99_latency(seen, settings.p99_ms),
+            "The node answers, but late: look for a starved or stopped process, a slow disk, or slow commands"
+            " (SLOWLOG GET).",
+        ),
+    ]
+
+
+def node_down(seen: Observation) -> Sequence[Breach]:
+    """Every node is there and answers."""
+    return [Breach(node.id, f"{node.id} ({node.role}) {_problem(node)}") for node in seen.nodes if node.state == "down"]
+
+
+def cluster_state(seen: Observation) -> Sequence[Breach]:
+    """Most nodes that answer say ``cluster_state:ok``."""
+    told = [str(node.detail.get("cluster_state") or "") for node in seen.nodes if node.detail.get("cluster_state")]
+    failed = told.count("fail")
+    if seen.metrics.get("cluster_ok") or not told:
+        return []
+    return [Breach(None, f"cluster_state is fail on {failed} of the {len(told)} nodes that answer", float(failed))]
+
+
+def slot_uncovered(seen: Observation) -> Sequence[Breach]:
+    """Every slot has an owner that answers for it."""
+    if not seen.nodes or all(node.state == "unknown" for node in seen.nodes):
+        return []
+    breaches = [
+        Breach(
+            node.id,
+            f"slots {node.detail['slots']} are uncovered: their owner {node.id} {_problem(node)}",
+            float(seen.metrics.get("slots_served", 0)),
+            float(SLOTS),
+            "slots",
+        )
+        for node in seen.nodes
+        if node.detail.get("slots_count") and not node.detail.get("serves") and node.state != "unknown"
+    ]
+    assigned = int(seen.metrics.get("slots_assigned", 0))
+    # With nobody left to ask, who owned which slots is not known; that nobody serves them is.
+    if assigned < SLOTS:
+        told = f"{SLOTS - assigned} slots have no owner" if assigned else "no node is left that serves any slot"
+        breaches.append(Breach(None, told, float(assigned), float(SLOTS), "slots"))
+    return breaches
+
+
+def primary_without_replica(seen: Observation) -> Sequence[Breach]:
+    """Every primary that serves has a replica that lives; whether that one is in sync is ``replication_link``."""
+    safe = {node.group for node in seen.nodes if node.role == REPLICA and node.state != "down"}
+    return [
+        Breach(node.id, f"{node.id} is the only live copy of {node.group} (slots {node.detail.get('slots')})")
+        for node in seen.nodes
+        if node.role == PRIMARY and node.detail.get("serves") and node.group not in safe
+    ]
+
+
+def replication_link(seen: Observation) -> Sequence[Breach]:
+    """Every replica that answers is connected to its primary and in sync."""
+    return [
+        Breach(
+            node.id, f"{node.id} is not in sync with its primary {node.detail.get('primary') or '(which is unknown)'}"
+        )
+        for node in seen.nodes
+        if node.detail.get("link") == "down"
+    ]
+
+
+def replication_lag(seen: Observation, limit_bytes: int) -> Sequence[Breach]:
+    """No replica is further behind its primary than ``limit_bytes``."""
+    return _above(seen, "repl_lag", float(limit_bytes), "bytes", "is {:,.0f} bytes behind its primary")
+
+
+def memory(seen: Observation, limit_bytes: int) -> Sequence[Breach]:
+    """No node uses more memory than it should: nine tenths of ``maxmemory``, without one ``limit_bytes``."""
+
+    def limit(node: Node) -> float:
+        own = _number(node, "maxmemory")
+        return own * _MAXMEMORY_SHARE if own else float(limit_bytes)
+
+    return [
+        Breach(
+            node.id, f"{node.id} uses {used / MIB:,.0f} MiB of {limit(node) / MIB:,.0f} MiB", used, limit(node), "bytes"
+        )
+        for node in seen.nodes
+        if (used := _number(node, "used_memory") or 0.0) > limit(node)
+    ]
+
+
+def p99_latency(seen: Observation, limit_ms: float) -> Sequence[Breach]:
+    """No node is slow to answer."""
+    return _above(seen, "p99_ms", limit_ms, "ms", "answers late: p99 is {:.1f} ms")
+
+
+def _above(seen: Observation, key: str, limit: float, unit: str, told: str) -> Sequence[Breach]:
+    return [
+        Breach(node.id, f"{node.id} {told.format(value)}", value, limit, unit)
+        for node in seen.nodes
+        if (value := _number(node, key)) is not None and value > limit
+    ]
+
+
+def _number(node: Node, key: str) -> float | None:
+    value = node.detail.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _problem(node: Node) -> str:
+    return str(node.detail.get("problem") or "does not answer")

@@ -1,0 +1,165 @@
+"""The half that looks: asks all nodes at once and merges what they say."""
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Mapping, Sequence
+
+from libvalkey import ReplyError
+
+from operator_protocol.models import EvidenceItem
+from operatord.clock import Clock
+from operatord.subjects.base import Invariant, Member, Observation, SubjectSpec
+from operatord.subjects.valkey import evidence, health, invariants
+from operatord.subjects.valkey.answers import Answer, Contact, calls
+from operatord.subjects.valkey.latency import DATA_COMMANDS, PINGS_PER_LOOK, LatencyTrack
+from operatord.subjects.valkey.procfs import ProcessGlance, glance, life
+from operatord.subjects.valkey.settings import Settings
+from operatord.subjects.valkey.views import parse_info, parse_nodes
+from operatord.subjects.valkey.wire import Command, NodeClient, NodeGone, NodeSilent, Reply, text
+
+_QUESTIONS: tuple[Command, ...] = (
+    ("INFO", "server", "clients", "memory", "persistence", "stats", "replication", "commandstats"),
+    ("CLUSTER", "INFO"),
+    ("CLUSTER", "NODES"),
+    ("LATENCY", "HISTOGRAM", *DATA_COMMANDS),
+)
+
+_PING_BUDGET_S = 0.1
+"""Pings of one look stop after this long, so that one slow node does not make the look slow."""
+
+_MARGIN_S = 0.02
+"""Kept back from the deadline for parsing and merging."""
+
+
+class _Watched:
+    """One node, and what is remembered of it from look to look."""
+
+    def __init__(self, member: Member, now: float) -> None:
+        self.member = member
+        self.client = NodeClient(member.id, member.host, member.port)
+        self.latency = LatencyTrack()
+        self.process: ProcessGlance | None = None
+        self.answered_at = now
+        self.run_id = ""
+        self.commands = 0
+        self.here = _is_loopback(member.host)
+
+
+class ValkeyProbe:
+    """``SubjectProbe`` of the Valkey cluster; keeps one connection to each node."""
+
+    def __init__(self, spec: SubjectSpec, *, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
+        self._settings = Settings.read(spec.options)
+        self._clock = clock
+        self._wall = wall
+        self._watched = [_Watched(member, clock()) for member in spec.members]
+        self._invariants = invariants.of(self._settings)
+
+    async def observe(self, deadline_s: float) -> Observation:
+        """One look, finished within ``deadline_s`` whatever the nodes do."""
+        at, mono = self._wall(), self._clock()
+        answers = await self._ask_all(deadline_s, pings=PINGS_PER_LOOK)
+        return health.observation(answers, silence_s=self._settings.silence_s, at=at, mono=mono)
+
+    async def evidence(self, node_id: str | None, deadline_s: float) -> list[EvidenceItem]:
+        """What each node says of itself and of ``node_id``, and what the kernel says; numbered from 1."""
+        answers = await self._ask_all(deadline_s, pings=0)
+        seen = health.observation(answers, silence_s=self._settings.silence_s, at=self._wall(), mono=self._clock())
+        return evidence.of(answers, seen, node_id)
+
+    def invariants(self) -> Sequence[Invariant]:
+        """What must hold, with the thresholds and grace periods of the spec."""
+        return self._invariants
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        for watched in self._watched:
+            watched.client.close()
+        await asyncio.sleep(0)  # the transports close in the next turn of the loop
+
+    async def _ask_all(self, deadline_s: float, pings: int) -> list[Answer]:
+        budget_s = max(0.01, deadline_s - _MARGIN_S)
+        outcomes = await asyncio.gather(*(self._ask(watched, budget_s, pings) for watched in self._watched))
+        return [self._read(*outcome) for outcome in zip(self._watched, outcomes, strict=True)]
+
+    async def _ask(self, watched: _Watched, budget_s: float, pings: int) -> list[Reply] | NodeGone | NodeSilent:
+        """The replies to the questions, or why there are none. Reading them waits until all nodes were asked, so
+        that it does not lengthen the round trips of the pings."""
+        end = self._clock() + budget_s
+        try:
+            try:
+                replies = await watched.client.ask(*_QUESTIONS, deadline_s=budget_s)
+            except NodeGone:
+                # A kept connection that breaks says that the server ended, not whether another one took its place.
+                replies = await watched.client.ask(*_QUESTIONS, deadline_s=max(0.001, end - self._clock()))
+        except (NodeGone, NodeSilent) as error:
+            return error
+        watched.latency.pinged(await self._ping(watched, min(end, self._clock() + _PING_BUDGET_S), pings))
+        return replies
+
+    async def _ping(self, watched: _Watched, end: float, pings: int) -> list[float]:
+        took: list[float] = []
+        for _ in range(pings):
+            started = self._clock()
+            if started >= end:
+                break
+            try:
+                await watched.client.ask(("PING",), deadline_s=end - started)
+            except (NodeGone, NodeSilent):
+                # It took at least this long; that it does not answer at all is for the next look to find.
+                took.append(self._clock() - started)
+                break
+            took.append(self._clock() - started)
+        return took
+
+    def _read(self, watched: _Watched, outcome: list[Reply] | NodeGone | NodeSilent) -> Answer:
+        now = self._clock()
+        if isinstance(outcome, NodeGone | NodeSilent):
+            silent = isinstance(outcome, NodeSilent)
+            connected = isinstance(outcome, NodeSilent) and outcome.connected
+            return Answer(
+                watched.member,
+                contact=("silent" if connected else "unreachable") if silent else _contact_of(outcome),
+                silent_for_s=now - watched.answered_at,
+                process=life(watched.process) if watched.process else None,
+            )
+        info_reply, cluster, nodes, histogram = outcome
+        info = parse_info(text(info_reply))
+        ops_per_sec = _remember(watched, info, now)
+        if not isinstance(histogram, ReplyError):
+            watched.latency.looked(watched.run_id, histogram)
+        return Answer(
+            watched.member,
+            contact="answered",
+            process=life(watched.process) if watched.process else None,
+            info=info,
+            cluster=parse_info(text(cluster)),
+            view=tuple(parse_nodes(text(nodes))),
+            ops_per_sec=ops_per_sec,
+            pings_p99_ms=watched.latency.pings_p99_ms,
+            commands_p99_ms=watched.latency.commands_p99_ms,
+        )
+
+
+def _remember(watched: _Watched, info: Mapping[str, str], now: float) -> float | None:
+    """Note what the next look compares with; returns the operations per second since the look before."""
+    run_id, pid, commands = info.get("run_id", ""), info.get("process_id", ""), calls(info, DATA_COMMANDS)
+    elapsed_s, ran = now - watched.answered_at, commands - watched.commands
+    same_server = run_id == watched.run_id
+    if not same_server and watched.here:
+        watched.process = glance(int(pid), "valkey") if pid.isdigit() else None
+    watched.answered_at, watched.run_id, watched.commands = now, run_id, commands
+    return round(ran / elapsed_s, 1) if same_server and elapsed_s > 0 else None
+
+
+def _contact_of(error: NodeGone | NodeSilent) -> Contact:
+    """A refusal and a cut connection are the word of a kernel; no route to a host is not."""
+    return "refused" if isinstance(error.__cause__, ConnectionError) else "unreachable"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,37 @@
+"""The causes that a diagnosis may name: a fixed list, so that answers can be counted and compared."""
+
+from typing import Literal, get_args
+
+Cause = Literal[
+    "process_killed",
+    "process_stopped",
+    "process_crashed",
+    "process_paused",
+    "process_restarted",
+    "shard_lost",
+    "slow_node",
+    "replication_broken",
+    "memory_pressure",
+    "network_partition",
+    "overload",
+    "no_fault",
+    "unknown",
+]
+
+CAUSES: tuple[str, ...] = get_args(Cause)
+
+TITLES: dict[Cause, str] = {
+    "process_killed": "killed from outside (SIGKILL)",
+    "process_stopped": "stopped cleanly",
+    "process_crashed": "crashed",
+    "process_paused": "paused: alive but not running",
+    "process_restarted": "restarted",
+    "shard_lost": "every node of a shard lost",
+    "slow_node": "one node slow",
+    "replication_broken": "replication broken between live nodes",
+    "memory_pressure": "out of memory, or nearly",
+    "network_partition": "cut off from the other nodes",
+    "overload": "more load than the nodes can serve",
+    "no_fault": "nothing wrong now",
+    "unknown": "not known",
+}

@@ -1,0 +1,81 @@
+"""The agent thinking aloud: a few lines, each of which an audience can follow."""
+
+from collections.abc import Iterator
+
+from operator_protocol.models import AgentStep, Diagnosis, StepKind
+from operatord.workers.agent.findings import Bundle, Fact, one_line
+from operatord.workers.agent.rules import Verdict, cite
+
+_MAX_CHARS = 220
+_TELLING: tuple[Fact, ...] = (
+    "process_ended",
+    "process_started",
+    "kernel_state",
+    "node_down",
+    "isolated",
+    "group_lost",
+    "failover",
+    "log_shutdown",
+    "log_crash",
+    "log_silent",
+    "load_dipped",
+    "load_steady",
+    "all_clear",
+)
+"""What an audience should see of the evidence, in this order; the rest is in the diagnosis."""
+_SHOWN = 4
+
+
+def opening(ticket: int, bundle: Bundle) -> Iterator[AgentStep]:
+    """What was gathered, and the items that weigh most."""
+    focus = bundle.focus
+    yield _step(ticket, "evidence", f"{len(bundle.findings)} items of evidence around {_who(bundle)}")
+    if focus.node is not None and bundle.ticket.node != focus.node:
+        where = bundle.ticket.node or "no node at all"
+        yield _step(ticket, "thought", f"the ticket names {where}, but the trouble is at {focus.node}")
+    ranked = sorted(
+        (one for one in bundle.findings if one.fact in _TELLING), key=lambda one: (_TELLING.index(one.fact), one.id)
+    )
+    for one in ranked[:_SHOWN]:
+        yield _step(ticket, "evidence", f"[{one.id}] {one.text}")
+
+
+def weighing(ticket: int, verdict: Verdict) -> Iterator[AgentStep]:
+    """What else it could have been, and why it is not."""
+    if verdict.alternatives:
+        names = ", ".join(rival.cause for rival in verdict.alternatives)
+        yield _step(ticket, "thought", f"it could also look like this: {names}")
+    for rival in verdict.alternatives:
+        yield _step(ticket, "thought", f"not {rival.cause}: {rival.rejected_because} {cite(rival.evidence)}")
+
+
+def closing(ticket: int, diagnosis: Diagnosis) -> Iterator[AgentStep]:
+    """The answer, and what to do."""
+    yield _step(ticket, "result", f"{diagnosis.cause}, {diagnosis.confidence:.0%} sure: {diagnosis.summary}")
+    if diagnosis.actions:
+        first = diagnosis.actions[0]
+        yield _step(ticket, "result", f"recommended: {first.kind} {first.target} ({first.risk}): {first.expected}")
+    else:
+        yield _step(ticket, "result", "nothing to do but to watch")
+
+
+def asked(ticket: int, subject: str, node: str | None, facts: int, took_s: float) -> AgentStep:
+    """A question to the subject, answered."""
+    about = f" about {node}" if node else ""
+    return _step(ticket, "tool", f"asked {subject}{about}: {facts} facts in {took_s * 1000:.0f} ms")
+
+
+def not_answered(ticket: int, subject: str, reason: str) -> AgentStep:
+    """A question to the subject that failed; the diagnosis goes on without it."""
+    return _step(ticket, "tool", f"{subject} could not be asked: {reason}")
+
+
+def _who(bundle: Bundle) -> str:
+    focus = bundle.focus
+    if focus.node is None:
+        return bundle.ticket.invariant
+    return f"{focus.node}, {focus.role} of {focus.group}" if focus.role and focus.group else focus.node
+
+
+def _step(ticket: int, kind: StepKind, text: str) -> AgentStep:
+    return AgentStep(ticket, kind, one_line(text, _MAX_CHARS))

@@ -1,0 +1,246 @@
+"""A daemon that speaks the real wire and does what a test tells it: XPUB for frames, ROUTER for commands, one thread.
+
+It keeps state and tails and echoes joins as the design says (section 4), so the real client library joins it. What a
+command does is a function from its arguments to its result; one that takes time is a generator that yields the
+seconds it sleeps.
+"""
+
+import heapq
+import itertools
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import zmq
+
+from operator_protocol import PROTOCOL_VERSION
+from operator_protocol.codec import Body, pack, unpack_map
+from operator_protocol.errors import OperatorError, UnknownCommand
+from operator_protocol.frames import Frame, Header, encode_frame
+from operator_protocol.records import to_body
+from operator_protocol.state import State
+
+Script = Generator[float, None, Body]
+Handler = Callable[[Body], "Body | Script"]
+LONG = frozenset({"restart", "stop", "fault", "recover", "diagnose", "workload"})
+
+
+class Request(NamedTuple):
+    cmd: str
+    args: Body
+
+
+class ScriptedDaemon:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.state = State()
+        self.requests: list[Request] = []
+        """Commands that came in, without those that only serve the joining."""
+        self.handlers: dict[str, Handler] = {
+            "ping": lambda _: {"boot_id": self.boot_id, "wall_ts": time.time()},
+            "hello": self._hello,
+            "snapshot": lambda _: self._snapshot(),
+        }
+        self.boot_id = os.urandom(8).hex()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._frames = self._context.socket(zmq.XPUB)
+        self._frames.setsockopt(zmq.XPUB_VERBOSER, 1)
+        self._control = self._context.socket(zmq.ROUTER)
+        self._wake_in = self._context.socket(zmq.PAIR)
+        self._wake_out = self._context.socket(zmq.PAIR)
+        for socket in (self._frames, self._control, self._wake_in, self._wake_out):
+            socket.setsockopt(zmq.LINGER, 100)
+        self._frames.bind(f"ipc://{directory}/frames.sock")
+        self._control.bind(f"ipc://{directory}/control.sock")
+        self._wake_in.bind("inproc://wake")
+        self._wake_out.connect("inproc://wake")
+        self._seq = 0
+        self._topic_seqs: dict[str, int] = {}
+        self._moved: set[str] = set()
+        self._tails: deque[Frame] = deque(maxlen=1_000)
+        self._subscribed: set[str] = set()
+        self._awaited: set[str] = set()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
+        self._order = itertools.count()
+        self._joined = threading.Event()
+        self._running = True
+        self._thread = threading.Thread(target=self._serve, name="scripted daemon")
+
+    # for tests
+
+    def on(self, cmd: str, handler: Handler) -> None:
+        """Have ``cmd`` answered by ``handler``, on the daemon's thread."""
+        self.handlers[cmd] = handler
+
+    def publish(self, topic: str, body: object, *, wall_ts: float | None = None) -> None:
+        """Publish ``body`` (a map or a record); from any thread, and sent when this returns."""
+        plain = body if isinstance(body, dict) else to_body(body)
+        if threading.current_thread() is self._thread:
+            self._publish(topic, plain, wall_ts)
+            return
+        done = threading.Event()
+
+        def publish() -> None:
+            self._publish(topic, plain, wall_ts)
+            done.set()
+
+        self._run(publish)
+        assert done.wait(5)
+
+    def later(self, delay_s: float, work: Callable[[], object]) -> None:
+        """Call ``work`` on the daemon's thread after ``delay_s`` seconds."""
+        self._run(lambda: self._at(time.monotonic() + delay_s, work))
+
+    def asked(self, cmd: str) -> list[Body]:
+        """The arguments of each ``cmd`` that came in."""
+        return [request.args for request in self.requests if request.cmd == cmd]
+
+    def wait_joined(self) -> None:
+        """Wait until a client has taken a snapshot."""
+        assert self._joined.wait(10)
+
+    def stop(self) -> None:
+        """Be gone, sockets included."""
+        if self._running:
+            self._run(self._end)
+            self._thread.join(5)
+            for socket in (self._frames, self._control, self._wake_in, self._wake_out):
+                socket.close()
+            self._context.term()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    # the thread
+
+    def _run(self, work: Callable[[], None]) -> None:
+        self._jobs.append(work)
+        if threading.current_thread() is not self._thread:
+            self._wake_out.send(b"")
+
+    def _at(self, when: float, work: Callable[[], object]) -> None:
+        heapq.heappush(self._timers, (when, next(self._order), work))
+
+    def _end(self) -> None:
+        self._running = False
+
+    def _serve(self) -> None:
+        poller = zmq.Poller()
+        for socket in (self._frames, self._control, self._wake_in):
+            poller.register(socket, zmq.POLLIN)
+        self._heartbeat()
+        while self._running:
+            left_s = max(0.0, self._timers[0][0] - time.monotonic())
+            ready = dict(poller.poll(0 if self._jobs else int(left_s * 1000) + 1))
+            if self._wake_in in ready:
+                self._wake_in.recv()
+            if self._frames in ready:
+                self._subscription(self._frames.recv())
+            if self._control in ready:
+                self._command(self._control.recv_multipart())
+            while self._jobs:
+                self._jobs.popleft()()
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                heapq.heappop(self._timers)[2]()
+
+    def _heartbeat(self) -> None:
+        topics = {topic: self._topic_seqs[topic] for topic in self._moved}
+        self._moved.clear()
+        self._publish("heartbeat", {"seq": self._seq + 1, "topics": topics, "uptime": 1.0, "subscribers": 1})
+        self._at(time.monotonic() + 1.0, self._heartbeat)
+
+    def _publish(self, topic: str, body: Body, wall_ts: float | None = None) -> None:
+        self._seq += 1
+        topic_seq = 1 if topic.startswith("join.") else self._topic_seqs.get(topic, 0) + 1
+        if not topic.startswith("join."):
+            self._topic_seqs[topic] = topic_seq
+            self._moved.add(topic)
+        now = time.time() if wall_ts is None else wall_ts
+        header = Header(PROTOCOL_VERSION, self.boot_id, self._seq, topic_seq, now, time.monotonic(), "scripted")
+        frame = Frame(topic, header, body)
+        self.state.apply(topic, body)
+        if topic.split(".", maxsplit=1)[0] in ("violation", "ticket", "agent", "fault", "demo", "process"):
+            self._tails.append(frame)
+        self._frames.send_multipart(encode_frame(frame))
+
+    def _subscription(self, message: bytes) -> None:
+        topic = message[1:].decode()
+        if message[:1] == b"\x01":
+            self._subscribed.add(topic)
+        else:
+            self._subscribed.discard(topic)
+        self._echo()
+
+    def _echo(self) -> None:
+        for nonce in list(self._awaited):
+            if f"join.{nonce}" in self._subscribed:
+                self._awaited.discard(nonce)
+                self._publish(f"join.{nonce}", {"nonce": nonce})
+
+    def _hello(self, args: Body) -> Body:
+        self._awaited.add(str(args["nonce"]))
+        self._echo()
+        return {"boot_id": self.boot_id, "version": "0.1.0"}
+
+    def _snapshot(self) -> Body:
+        self._joined.set()
+        return {
+            "boot_id": self.boot_id,
+            "seq": self._seq,
+            "topic_seqs": dict(self._topic_seqs),
+            "state": self.state.to_wire(),
+            "tails": [[frame.topic, list(frame.header), frame.body] for frame in self._tails],
+        }
+
+    def _command(self, parts: list[bytes]) -> None:
+        envelope, request = parts[:-1], unpack_map(parts[-1])
+        cmd, command_id, args = str(request["cmd"]), str(request["id"]), dict(request["args"])
+        if cmd not in ("ping", "hello", "snapshot"):
+            self.requests.append(Request(cmd, args))
+
+        def answer(outcome: Body) -> None:
+            if cmd in LONG:
+                self._publish("command.finished", {"id": command_id, "cmd": cmd} | outcome)
+            else:
+                self._control.send_multipart([*envelope, pack({"v": 1, "id": command_id} | outcome)])
+
+        if cmd in LONG:
+            accepted = {"v": 1, "id": command_id, "ok": True, "result": {"accepted": True, "id": command_id}}
+            self._control.send_multipart([*envelope, pack(accepted)])
+        try:
+            if cmd not in self.handlers:
+                raise UnknownCommand(f"no command {cmd!r}")
+            result = self.handlers[cmd](args)
+        except OperatorError as error:
+            answer({"ok": False, "error": error.to_wire()})
+            return
+        if isinstance(result, dict):
+            answer({"ok": True, "result": result})
+        else:
+            self._step(result, answer)
+
+    def _step(self, script: Script, answer: Callable[[Body], None]) -> None:
+        try:
+            delay_s = next(script)
+        except StopIteration as end:
+            answer({"ok": True, "result": end.value})
+        except OperatorError as error:
+            answer({"ok": False, "error": error.to_wire()})
+        else:
+            self._at(time.monotonic() + delay_s, lambda: self._step(script, answer))
+
+
+def any_json(text: str) -> Any:
+    """The one JSON document in ``text``."""
+    return json.loads(text)

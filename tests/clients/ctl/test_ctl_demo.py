@@ -1,0 +1,84 @@
+"""``demo --auto`` as a process, walking through chapters that a scripted daemon tells."""
+
+import json
+import signal
+
+import pytest
+
+from clients.ctl.conftest import Ctl, Popen
+from clients.ctl.scripted import ScriptedDaemon, any_json
+from clients.ctl.scripted_demo import ScriptedDemo
+
+
+def test_the_walk_goes_through_all_chapters_and_reports_what_it_measured(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    ScriptedDemo(daemon)
+    done = ctl("demo", "--auto", "--json")
+    report = any_json(done.stdout.splitlines()[-1])
+    assert report["problems"] == []
+    assert done.returncode == 0
+    assert (report["ok"], report["subject"], report["target"], report["role"]) == (
+        True,
+        "valkey",
+        "valkey-1",
+        "primary",
+    )
+    assert (report["ops"], report["degraded_seen"]) == ({"baseline": 2000.0, "lowest": 0.0, "after": 2000.0}, True)
+    assert (report["errors"], report["faults_owed"]) == (0, 0)
+    assert min(report[f"{what}_after_s"] for what in ("detected", "diagnosed", "recovered")) > 0
+    assert report["operations"]["counted"] > 1000
+    assert report["diagnosis"] == {
+        "source": "rules",
+        "cause": "process_killed",
+        "component": "valkey-1",
+        "cited": [1],
+        "rejected": ["network_partition"],
+    }
+    assert daemon.asked("workload") == [{"action": "stop"}]
+    assert daemon.asked("goto") == []
+    for told in ("--- 0 Welcome", "--- 7 Demo Complete", "violation.opened", "fault.recovered", "baseline 2,000 ops/s"):
+        assert told in done.stderr
+
+
+def test_the_report_of_a_story_that_did_not_come_true_names_every_part(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    ScriptedDemo(daemon, detected=False, served_share=0.5)
+    done = ctl("demo", "--auto")
+    assert done.returncode == 1
+    problems = [line.strip() for line in done.stdout.splitlines() if "problem: " in line]
+    assert problems[:2] == ["problem: the fault was not detected", "problem: the fault was not diagnosed"]
+    assert problems[2].startswith("problem: the load counted ")
+    assert done.stdout.splitlines()[-1] == "not ok"
+
+
+@pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_walk_that_is_interrupted_recovers_and_stops_the_load_first(
+    daemon: ScriptedDaemon, start_ctl: Popen, signum: int, exit_code: int
+) -> None:
+    ScriptedDemo(daemon)
+    process = start_ctl("demo", "--auto", "--json")
+    assert process.stderr is not None
+    while "fault.injected" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signum)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == exit_code
+    assert daemon.asked("recover") == [{"id": None}]
+    assert daemon.asked("workload") == [{"action": "stop"}]
+    report = json.loads(out.splitlines()[-1])
+    assert report["ok"] is False
+    assert report["problems"][0] == ("terminated" if signum == signal.SIGTERM else "interrupted")
+    assert report["faults_owed"] == 0
+
+
+def test_a_walk_recovers_what_was_owed_before_and_begins_at_the_first_chapter(
+    daemon: ScriptedDaemon, start_ctl: Popen
+) -> None:
+    ScriptedDemo(daemon).leave_at_the_end_with_a_fault()
+    process = start_ctl("demo", "--auto", "--json")
+    assert process.stderr is not None
+    lines = [process.stderr.readline() for _ in range(6)]
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    told = "".join(lines)
+    assert "a fault is owed from before: recovering first" in told
+    assert "--- 0 Welcome" in told
+    assert daemon.asked("goto") == [{"chapter": 0}]

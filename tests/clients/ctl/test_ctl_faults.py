@@ -1,0 +1,160 @@
+"""``fault`` and ``recover`` against a scripted daemon, and ``recover`` without any."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from clients.ctl import bodies
+from clients.ctl.conftest import CTL, Ctl
+from clients.ctl.scripted import Script, ScriptedDaemon, any_json
+from operator_protocol.codec import Body
+from operator_protocol.errors import Conflict, DeadlineExceeded
+from operator_protocol.records import to_body
+
+
+def count_down_and_inject(daemon: ScriptedDaemon, seconds: int = 3, tick_s: float = 0.05) -> None:
+    def inject(_args: Body) -> Script:
+        for remaining in range(seconds, 0, -1):
+            daemon.publish("fault.countdown", bodies.fault(state="countdown", remaining=remaining, injected_at=None))
+            yield tick_s
+        daemon.publish("fault.injected", bodies.fault())
+        return {"fault": to_body(bodies.fault())}
+
+    daemon.on("fault", inject)
+
+
+def test_fault_alone_leaves_target_and_countdown_to_the_daemon_and_returns_when_it_is_in_force(
+    daemon: ScriptedDaemon, ctl: Ctl
+) -> None:
+    count_down_and_inject(daemon)
+    done = ctl("fault")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kill valkey-1 (primary): active, fault id f1" in done.stdout
+    assert "undo it with: operatorctl recover" in done.stdout
+    assert daemon.asked("fault") == [{"kind": "kill", "target": None, "countdown": None, "for": None, "force": False}]
+
+
+def test_fault_passes_all_it_was_told_on(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    count_down_and_inject(daemon, 0)
+    done = ctl("fault", "pause", "--target", "replica", "--countdown", "0", "--for", "30s", "--force", "--json")
+    assert any_json(done.stdout)["fault"]["owed"] is True
+    sent = {"kind": "pause", "target": "replica", "countdown": 0, "for": 30.0, "force": True}
+    assert daemon.asked("fault") == [sent]
+
+
+def test_fault_without_waiting_returns_when_it_is_accepted(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    count_down_and_inject(daemon, 3, tick_s=60)
+    done = ctl("fault", "--no-wait", "--json")
+    assert done.returncode == 0
+    assert any_json(done.stdout)["accepted"] is True
+
+
+def test_a_fault_that_the_guard_refuses_is_exit_1(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    def refuse(_args: Body) -> Body:
+        raise Conflict("2 of 3 primaries would be gone", "use --force")
+
+    daemon.on("fault", refuse)
+    done = ctl("fault")
+    assert (done.returncode, done.stderr) == (1, "operatorctl: 2 of 3 primaries would be gone (use --force)\n")
+
+
+def test_a_recovery_that_is_not_verified_in_time_is_exit_4(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    def too_slow(_args: Body) -> Body:
+        raise DeadlineExceeded("valkey-1 is not healthy after 60 s")
+
+    daemon.on("recover", too_slow)
+    assert ctl("recover").returncode == 4
+
+
+def test_on_a_terminal_the_countdown_is_counted(daemon: ScriptedDaemon, ctl_env: dict[str, str]) -> None:
+    count_down_and_inject(daemon)
+    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=15)
+    child.expect_exact("kill valkey-1 in 3… 2… 1… ")
+    child.expect_exact("fault id f1")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_ctrl_c_during_the_countdown_calls_the_fault_off(daemon: ScriptedDaemon, ctl_env: dict[str, str]) -> None:
+    count_down_and_inject(daemon, 3, tick_s=60)
+    daemon.on("recover", lambda _: {"recovered": [], "message": "called off"})
+    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=15)
+    child.expect_exact("in 3… ")
+    child.sendintr()
+    child.expect_exact("calling it off")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert daemon.asked("recover") == [{"id": "f1"}]
+
+
+def test_recover_says_what_it_recovered(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    now = time.time()
+    undone = bodies.fault(state="recovered", injected_at=now, recovered_at=now + 2.5, recovered_by="undo")
+
+    def recover(_args: Body) -> Script:
+        yield 0.1
+        return {"recovered": [to_body(undone)], "message": "recovered kill on valkey-1"}
+
+    daemon.on("recover", recover)
+    done = ctl("recover", "f1")
+    assert done.returncode == 0
+    assert "kill valkey-1: recovered by undo 2.5 s after the injection" in done.stdout
+    assert daemon.asked("recover") == [{"id": "f1"}]
+
+
+def test_nothing_to_recover_is_success_and_said(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    daemon.on("recover", lambda _: {"recovered": [], "message": "nothing is owed: no fault is in force"})
+    done = ctl("recover")
+    assert (done.returncode, done.stdout) == (0, "nothing is owed: no fault is in force\n")
+    assert daemon.asked("recover") == [{"id": None}]
+    assert any_json(ctl("recover", "--no-wait", "--json").stdout)["accepted"] is True
+
+
+def install_operatord(directory: Path, exit_code: int) -> dict[str, str]:
+    """A program called ``operatord`` first on the path, which tells how it was called."""
+    program = directory / "operatord"
+    program.write_text(f'#!/bin/sh\necho "called: $* in $OPERATOR_RUNTIME_DIR"\nexit {exit_code}\n')
+    program.chmod(0o755)
+    return {"PATH": f"{directory}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_recover_without_a_daemon_runs_operatord_recover_and_says_so(
+    ctl: Ctl, runtime_dir: Path, tmp_path: Path, exit_code: int
+) -> None:
+    done = ctl("recover", env=install_operatord(tmp_path, exit_code))
+    assert (done.returncode, done.stdout) == (exit_code, f"called: recover in {runtime_dir}\n")
+    assert done.stderr == f"operatorctl: no daemon answers at {runtime_dir}; running: operatord recover\n"
+
+
+def test_recover_without_a_daemon_answers_in_json_too(ctl: Ctl, runtime_dir: Path, tmp_path: Path) -> None:
+    done = ctl("recover", "--json", env=install_operatord(tmp_path, 0))
+    assert any_json(done.stdout) == {
+        "recovered_by": "operatord recover",
+        "exit_code": 0,
+        "message": f"called: recover in {runtime_dir}",
+    }
+
+
+def test_recover_without_a_daemon_and_without_operatord_is_exit_3(ctl_env: dict[str, str], tmp_path: Path) -> None:
+    # An interpreter elsewhere has no operatord beside it; the packages are found through the path.
+    python = tmp_path / "python3"
+    python.symlink_to(Path(sys.executable).resolve())
+    paths = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [str(python), "-m", "operator_clients.ctl", "recover"],
+        env={**ctl_env, "PATH": str(tmp_path), "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "operatord is not installed here either" in done.stderr

@@ -1,0 +1,65 @@
+"""The words fit the stage, whatever happens on it."""
+
+import pytest
+
+from operator_protocol.errors import Unavailable
+from operator_protocol.models import ClusterHealth, Diagnosis, Fault, Node, Violation
+from operatord.demo import narration
+from operatord.demo.chapter import Chapter
+from operatord.demo.chapters import CHAPTERS
+from operatord.demo.telling import Scene
+
+LONG = "the primary of the shard that owns the slots from 0 to 5460 does not answer and nobody has taken over " * 4
+
+
+def assert_fits(words: str) -> None:
+    lines = words.splitlines()
+    assert 1 <= len(lines) <= narration.LINES
+    assert all(0 < len(line) <= narration.WIDTH for line in lines), words
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.title)
+def test_the_longest_messages_are_cut_not_spilled(chapter: Chapter) -> None:
+    fault = Fault("1", "kill", "valkey-0", "active", role="primary", owed=True)
+    scene = Scene(
+        cluster=ClusterHealth("valkey", False, LONG, [Node("valkey-0", "primary", "shard-0", "", "down")]),
+        fault=fault,
+        owed=[fault] * 40,
+        detection=Violation("1", "node_down", "valkey-0", "critical", LONG, 0, 0),
+        detected_after_s=0.21,
+        diagnosis=Diagnosis(LONG, "valkey-0", "killed", LONG, 0.93, "rules"),
+    )
+    for one in (scene, Scene(), Scene(fault=fault), Scene(load_running=True)):
+        assert_fits(chapter.narration(one))
+
+
+def test_trouble_says_what_where_and_the_way_back() -> None:
+    words = narration.trouble(Unavailable(LONG, LONG), 3)
+    assert_fits(words)
+    assert words.endswith("tries again.")
+    assert_fits(narration.on_the_way("Stage 3: Fault Injection", words))
+    short = narration.trouble(Unavailable("no primary is up", "operatorctl recover"), 3)
+    assert short.splitlines() == [
+        "That did not work: no primary is up (operatorctl recover)",
+        "← goes back; operatorctl goto 3 tries again.",
+    ]
+
+
+def test_nodes_are_counted_in_the_words_of_their_subject() -> None:
+    roles = ["primary"] * 3 + ["replica"] * 3
+    nodes = [Node(f"n{number}", role, "g", "", "up") for number, role in enumerate(roles)]
+    told = narration.cluster_health(Scene(cluster=ClusterHealth("valkey", True, "", nodes)))
+    assert told.startswith("6 of 6 nodes are up: 3 primaries, 3 replicas.")
+    nodes = [Node("pd1", "pd", "pd", "", "up"), *(Node(f"kv{n}", "tikv", "tikv", "", "up") for n in range(3))]
+    told = narration.cluster_health(Scene(cluster=ClusterHealth("tikv", True, "", nodes)))
+    assert told.startswith("4 of 4 nodes are up: 1 pd, 3 tikv.")
+    assert "replica" not in told
+
+
+def test_the_last_chapter_tells_only_what_was_measured() -> None:
+    fault = Fault("1", "kill", "valkey-1", "recovered", role="primary")
+    told = narration.complete(Scene(fault=fault, detected_after_s=0.21, baseline_ops=2000.4, lowest_ops=0.0))
+    assert told.splitlines()[:2] == [
+        "valkey-1 (primary) was killed: detected 0.2 s after the fault.",
+        "The load: 2,000 ops/s before, 0 ops/s at worst.",
+    ]

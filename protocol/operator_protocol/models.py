@@ -48,6 +48,8 @@ class ClusterHealth:
     reason: str = ""
     nodes: list[Node] = field(default_factory=list)
     observed_at: float = 0.0
+    observed_mono: float = 0.0
+    """Monotonic clock of the daemon's host when the look began: what it shows is at least that fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ class Fault:
     injected_at: float | None = None
     recovered_at: float | None = None
     recovered_by: str = ""
-    """``undo``, ``observation`` (someone else brought it back), ``sweep`` (a later start)."""
+    """``undo``, ``observation`` (someone else brought it back), ``sweep`` (a later start), ``rebuild`` (the cluster was
+    built anew), or why nothing was left to undo."""
     error: str = ""
     remaining: int | None = None
     """Seconds left, in ``fault.countdown`` only."""

@@ -33,6 +33,7 @@ from operatord.control.server import ControlServer
 from operatord.demo.director import Director
 from operatord.diagnosing import DiagnosisDesk
 from operatord.faults.desk import FaultDesk
+from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
 from operatord.loading import LoadDesk
 from operatord.observing import Observer
@@ -48,8 +49,10 @@ from operatord.zmq_loop import Context as ZmqContext
 
 WORKERS = ("monitor", "agent", "ycsb")
 _WORKERS_READY_S = 15.0
-_STOP_STEP_S = 10.0
+_STOP_STEP_S = 5.0
 """No step of the stop may take longer; the keeper ends what is left."""
+_UNDO_S = 12.0
+"""Undoing what is owed before leaving; what is cut off stays owed, and is undone at the next start."""
 
 
 class Daemon:
@@ -94,7 +97,7 @@ class Daemon:
             self._undo_journal,
             self.broker.publish,
             self.observer.look,
-            instance=lambda: self.subject.instance,
+            limits=Limits(recover_s=options.config.faults.recovery_deadline_s),
         )
         self.director = Director(self.faults, self.load, self.broker.publish)
         self.tickets: TicketDesk | None = None
@@ -179,9 +182,8 @@ class Daemon:
         """Deal with what an earlier daemon left: end it, or adopt its servers under ``--keep-cluster``."""
         keep = self.options.keep_cluster
         for record in await end_leftovers(self._records, keep_servers=keep):
-            self.log(
-                f"{'found' if keep and record.kind == 'server' else 'ended'} {record.name} (pid {record.pid}) of an earlier run"
-            )
+            done = "found" if keep and record.kind == "server" else "ended"
+            self.log(f"{done} {record.name} (pid {record.pid}) of an earlier run")
         await self.processes.start()
         for record in self._records.servers():
             if self.processes.adopt(record):
@@ -240,7 +242,9 @@ class Daemon:
         for notice in self._undo_journal.notices:
             self.log(notice)
         for fault in await self.faults.sweep():
-            self.log(f"undid {fault.kind} on {fault.target}, owed since an earlier run")
+            self.log(f"{fault.kind} on {fault.target}, owed since an earlier run, is settled: {fault.recovered_by}")
+        for fault in self.faults.owed():
+            self.log(f"{fault.kind} on {fault.target} is still owed: {fault.error}")
         look = await self.observer.look()
         if self.tickets is not None:
             self.tickets.reconcile(self.broker.memory.state.violations.values(), healthy=look.ok)
@@ -257,8 +261,8 @@ class Daemon:
             await asyncio.sleep(due - loop.time())
 
     async def _stop(self) -> None:
-        await self._step("the story", self.director.close())
-        await self._step("the faults", self._undo_before_leaving())
+        await self._step("the story", self.director.close(), _UNDO_S)
+        await self._step("the faults", self._undo_before_leaving(), _UNDO_S)
         await self._step("the load", self.load.stop())
         if self.diagnosis is not None:
             await self._step("the diagnoses", self.diagnosis.close())
@@ -270,6 +274,9 @@ class Daemon:
         # Workers before servers: a monitor that still looks would report the end of the cluster as an outage.
         await self._step("the workers", self._stop_workers())
         await self._step("the subject", self.subject.stop())
+        if not self.options.keep_cluster:
+            for fault in self.faults.forfeit("the cluster was stopped"):
+                self.log(f"{fault.kind} on {fault.target} ended with the cluster")
         await self._step("the processes", self.processes.stop_all())
         await self._step("the ingest socket", self.ingest.close())
         self.broker.close()
@@ -290,10 +297,10 @@ class Daemon:
         except OperatorError as error:
             self.log(f"still owed, undone at the next start: {error}")
 
-    async def _step(self, what: str, work: Awaitable[object]) -> None:
+    async def _step(self, what: str, work: Awaitable[object], timeout_s: float = _STOP_STEP_S) -> None:
         """One step of the stop: none may keep the others from happening."""
         try:
-            async with asyncio.timeout(_STOP_STEP_S):
+            async with asyncio.timeout(timeout_s):
                 await work
         except Exception as error:
             # Whatever it was, the rest must still be taken down; the keeper ends what this step left.

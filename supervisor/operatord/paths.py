@@ -15,6 +15,7 @@ from operator_protocol.endpoint import default_runtime_dir
 from operator_protocol.errors import Conflict, Unavailable
 
 _LOCK_NAME = "lock"
+_STATE_NOTE = "state-dir"
 
 
 def default_state_dir(environ: Mapping[str, str] | None = None) -> Path:
@@ -39,6 +40,19 @@ def resolve_dirs(runtime_dir: str | None, state_dir: str | None) -> tuple[Path, 
     runtime = Path(runtime_dir) if runtime_dir else default_runtime_dir()
     state = Path(state_dir) if state_dir else default_state_dir()
     return runtime.absolute(), state.absolute()
+
+
+def note_state_dir(runtime_dir: Path, state_dir: Path) -> None:
+    """Leave in the runtime directory where the state is, for a ``recover`` that was told only the former."""
+    (runtime_dir / _STATE_NOTE).write_text(f"{state_dir}\n")
+
+
+def noted_state_dir(runtime_dir: Path) -> Path | None:
+    """The state directory of the last daemon in ``runtime_dir``, if one has run there."""
+    try:
+        return Path((runtime_dir / _STATE_NOTE).read_text().rstrip("\n"))
+    except OSError:
+        return None
 
 
 def ensure_private_dir(path: Path, option: str) -> None:
@@ -78,9 +92,14 @@ def lock_dir(path: Path) -> int:
             f"a daemon runs already with {path}" + (f" (pid {holder})" if holder else ""),
             "stop it with `operatord stop`, or use other directories with --runtime-dir and --state-dir",
         ) from None
-    os.ftruncate(fd, 0)
-    os.write(fd, f"{os.getpid()}\n".encode())
+    sign_lock(fd)
     return fd
+
+
+def sign_lock(fd: int) -> None:
+    """Name this process as the holder of a lock that it has, or has inherited."""
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
 
 
 def lock_holder(path: Path) -> int | None:

@@ -14,7 +14,7 @@ from operator_clients.ctl.parsing import duration_s, whole_seconds
 from operator_clients.ctl.session import Session
 from operator_protocol import topics
 from operator_protocol.codec import Body
-from operator_protocol.errors import DaemonUnreachable, OperatorError
+from operator_protocol.errors import DaemonUnreachable, OperatorError, Unavailable
 
 if TYPE_CHECKING:
     from operator_clients.ctl.feed import Feed
@@ -157,16 +157,14 @@ def _recover_without_daemon(args: argparse.Namespace, session: Session, error: D
     environment = dict(os.environ)
     if session.chosen is not None or os.environ.get("OPERATOR_ENDPOINT"):
         environment["OPERATOR_RUNTIME_DIR"] = session.endpoint.label
-    done = subprocess.run(
-        [program, "recover"],
-        env=environment,
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE if session.as_json else None,
-    )
-    if session.as_json:
-        document = {"recovered_by": "operatord recover", "exit_code": done.returncode, "message": done.stdout.strip()}
-        session.show(document, "")
+    command = [program, "recover", *(["--json"] if session.as_json else [])]
+    pipe = subprocess.PIPE if session.as_json else None
+    done = subprocess.run(command, env=environment, check=False, text=True, stdout=pipe)
+    if session.as_json and done.stdout.strip():
+        print(done.stdout.strip())
+    elif session.as_json:
+        failed = Unavailable(f"operatord recover ended with exit code {done.returncode}", "it says why above")
+        session.show({"error": failed.to_wire()}, "")
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 

@@ -32,10 +32,10 @@ def header(view: View, shell: Shell, width: int) -> Text:
     if shell.status == "joining":
         return _banner("↻ resynchronising", WARN, width)
     left = line((" OPERATOR ", f"{STRONG} reverse"), "  ", (view.state.version.get("subject", ""), STRONG), "  ")
-    left.append_text(_health(view))
     for fault in view.state.faults.values():
         if fault.state != "countdown":
-            left.append_text(line((f"  ◄ {fault.kind} {fault.target}", f"{STRONG} {FAULT}")))
+            left.append_text(line((f"◄ {fault.kind} {fault.target}  ", f"{STRONG} {FAULT}")))
+    left.append_text(_health(view))
     glyph, style = _LINK[shell.status]
     return sides(left, line((f"{glyph} ", style)), width)
 

@@ -21,10 +21,12 @@ def number(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``0.2 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    """``31 ms``, ``0.2 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if not math.isfinite(seconds):
         return "-"
     seconds = max(0.0, seconds)
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

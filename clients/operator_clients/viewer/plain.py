@@ -16,7 +16,6 @@ from operator_protocol.events import Event, Joined, Resynced, StatusChanged
 
 BUS_S = 0.25
 NOTICE_AFTER_S = 0.5
-_CLOSED = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class Plain:
@@ -26,14 +25,14 @@ class Plain:
         self._session = session
         self._signals = signals
         self._stdout = stdout
-        self._stdin = stdin if _can_end(stdin) else None
-        self._poll = select.poll()
-        for fd in session.follower.fds():
-            self._poll.register(fd, select.POLLIN)
-        self._poll.register(signals.fileno(), select.POLLIN)
-        self._poll.register(stdout, 0)
-        if self._stdin is not None:
-            self._poll.register(self._stdin, select.POLLIN)
+        self._inputs = [*session.follower.fds(), signals.fileno()]
+        self._stdin = stdin
+        if _is_stream(stdin) or os.isatty(stdin):
+            self._inputs.append(stdin)
+        # Asked for nothing, a pipe still tells that its reader has gone, even while there is nothing to write.
+        self._reader = select.poll()
+        if _is_stream(stdout):
+            self._reader.register(stdout, 0)
 
     def run(self) -> int:
         """Print until the end. Returns the exit code."""
@@ -43,18 +42,21 @@ class Plain:
             return 128 + interruption.signum
         except BrokenPipeError:
             return 0
+        except OSError as error:
+            print(f"operator-viewer: cannot write: {error.strerror}", file=sys.stderr)
+            return 1
 
     def _loop(self) -> int:
         notice_at = time.monotonic() + NOTICE_AFTER_S
         more = True
         while True:
-            happened = dict(self._poll.poll(0 if more else int(BUS_S * 1000)))
+            ready, _, _ = select.select(self._inputs, [], [], 0 if more else BUS_S)
             for signum in self._signals.take():
                 if signum in ENDING:
                     return 128 + signum
                 if signum == signal.SIGTSTP:
                     self._signals.stop_here()
-            if happened.get(self._stdout, 0) & _CLOSED or self._input_ended(happened):
+            if self._reader.poll(0) or (self._stdin in ready and self._input_ended()):
                 return 0
             events = self._session.follower.poll(0)
             more = bool(events)
@@ -62,7 +64,7 @@ class Plain:
             if time.monotonic() >= notice_at:
                 notice_at = float("inf")
                 if self._session.follower.status == "joining":
-                    self._say(_now("link", f"waiting for a daemon at {self._where()}; start one with: {self._how()}"))
+                    self._say(self._waiting())
 
     def _tell(self, events: list[Event]) -> None:
         for event in events:
@@ -72,7 +74,7 @@ class Plain:
                 for line in self._situation():
                     self._say(line)
             elif isinstance(event, StatusChanged) and event.status == "lost":
-                self._say(_now("link", f"waiting for a daemon at {self._where()}; start one with: {self._how()}"))
+                self._say(self._waiting())
 
     def _situation(self) -> list[LogLine]:
         """What a reader must know who comes in the middle."""
@@ -101,34 +103,26 @@ class Plain:
             with self._signals.breakable():
                 left = left[os.write(self._stdout, left) :]
 
-    def _input_ended(self, happened: dict[int, int]) -> bool:
+    def _input_ended(self) -> bool:
         """True when whoever holds the other end of standard input has closed it (Ctrl+D in a terminal)."""
-        if self._stdin is None or not happened.get(self._stdin, 0):
-            return False
         if os.isatty(self._stdin) and os.tcgetpgrp(self._stdin) != os.getpgrp():
             # In the background, where reading would stop the process.
-            self._poll.unregister(self._stdin)
-            self._stdin = None
+            self._inputs.remove(self._stdin)
             return False
         with contextlib.suppress(OSError):
             return not os.read(self._stdin, 4096)
         return True
 
-    def _where(self) -> str:
-        return clean(self._session.follower.endpoint.label)
-
-    def _how(self) -> str:
-        return clean(start_command(self._session.follower.endpoint))
-
-
-def _now(kind: str, text: str) -> LogLine:
-    return LogLine(time.time(), "link" if kind == "link" else "command", "info", text)
+    def _waiting(self) -> LogLine:
+        endpoint = self._session.follower.endpoint
+        text = f"waiting for a daemon at {endpoint.label}; start one with: {start_command(endpoint)}"
+        return LogLine(time.time(), "link", "info", clean(text))
 
 
-def _can_end(fd: int) -> bool:
-    """A terminal, a pipe or a socket can; /dev/null and files are at their end from the start and mean nothing."""
+def _is_stream(fd: int) -> bool:
+    """A pipe or a socket has another end that can close; /dev/null and files mean nothing by being at their end."""
     try:
         mode = os.fstat(fd).st_mode
     except OSError:
         return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

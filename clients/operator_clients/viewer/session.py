@@ -157,5 +157,5 @@ class Session:
             return LogLine(wall, "command", "bad", text)
         message = (outcome.result or {}).get("message")
         if isinstance(message, str) and message:
-            self._notice = Notice(clean(f"{outcome.cmd}: {message}"), "good", mono + NOTICE_S)
+            self._notice = Notice(clean(message), "good", mono + NOTICE_S)
         return None

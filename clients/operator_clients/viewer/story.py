@@ -25,6 +25,7 @@ MARKS = 64
 WORKS = 32
 _LONG_AGO = float("-inf")
 _OVERTAKEN_S = 2.0
+"""A frame about an injection is no later than this, or the two clocks do not agree."""
 
 
 class Detection(NamedTuple):
@@ -58,7 +59,7 @@ class Injection(NamedTuple):
 
     fault: Fault
     mono_ts: float | None
-    """The daemon's monotonic clock when the frame was stamped; None when the frame was before our time."""
+    """The daemon's monotonic clock at the injection; None when its frame was before our time."""
 
     def elapsed_s(self, frame: Frame) -> float | None:
         """Seconds from the injection to ``frame``; by wall clock only where no other is known."""
@@ -66,6 +67,12 @@ class Injection(NamedTuple):
             return max(0.0, frame.header.mono_ts - self.mono_ts)
         injected_at = self.fault.injected_at
         return None if injected_at is None else max(0.0, frame.header.wall_ts - injected_at)
+
+
+def _injection(fault: Fault, frame: Frame) -> Injection:
+    """The moment of the injection is a little before that of the frame that tells of it."""
+    since_s = 0.0 if fault.injected_at is None else frame.header.wall_ts - fault.injected_at
+    return Injection(fault, frame.header.mono_ts - (since_s if 0.0 <= since_s <= _OVERTAKEN_S else 0.0))
 
 
 @dataclass(slots=True)
@@ -192,8 +199,9 @@ class Story:
         injection = self._behind(violation)
         after_s = injection.elapsed_s(frame) if injection else None
         found = Detection(violation, after_s, mono, frame.header.mono_ts)
+        if after_s is not None and all(one.after_s is None for one in self.detections.values()):
+            self.marks.append(Mark("detection", frame.header.wall_ts))
         self.detections[violation.id] = found
-        self.marks.append(Mark("detection", frame.header.wall_ts))
         return found
 
     def _behind(self, violation: Violation) -> Injection | None:
@@ -204,21 +212,24 @@ class Story:
 
     def _fault(self, fault: Fault, frame: Frame) -> None:
         if fault.state == "active" and fault.target not in self._injections:
-            self._injections[fault.target] = Injection(fault, frame.header.mono_ts)
+            injection = _injection(fault, frame)
+            self._injections[fault.target] = injection
             self.marks.append(Mark("fault", frame.header.wall_ts))
-            self._explain(fault, frame)
+            self._explain(injection, frame)
         elif fault.state == "recovered":
             if self._injections.pop(fault.target, None) is not None:
                 self.marks.append(Mark("recovery", frame.header.wall_ts))
         elif fault.state == "failed" and not fault.owed:
             self._injections.pop(fault.target, None)
 
-    def _explain(self, fault: Fault, frame: Frame) -> None:
+    def _explain(self, injection: Injection, frame: Frame) -> None:
         """A monitor that is nudged by a death can be quicker than the word that the fault is in force."""
         for key, found in self.detections.items():
             early_s = frame.header.mono_ts - found.mono_ts
-            if found.after_s is None and found.violation.node == fault.target and early_s < _OVERTAKEN_S:
-                self.detections[key] = found._replace(after_s=0.0)
+            if found.after_s is None and found.violation.node == injection.fault.target and early_s < _OVERTAKEN_S:
+                after_s = found.mono_ts - (injection.mono_ts or found.mono_ts)
+                self.detections[key] = found._replace(after_s=max(0.0, after_s))
+                self.marks.append(Mark("detection", frame.header.wall_ts))
 
     def _adopt(self, ticket: Ticket) -> None:
         if ticket.diagnosis is not None:

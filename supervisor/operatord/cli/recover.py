@@ -12,7 +12,7 @@ from operatord.config import load_config
 from operatord.faults.recovery import recover_offline
 from operatord.faults.undo_journal import UndoJournal, read_owed
 from operatord.options import DaemonOptions
-from operatord.paths import ensure_private_dir, lock_dir, lock_holder, resolve_dirs
+from operatord.paths import ensure_private_dir, lock_dir, lock_holder, noted_state_dir, resolve_dirs
 from operatord.processes.detached import DetachedServers
 from operatord.processes.records import ServerRecords
 from operatord.subject_factory import make_control
@@ -22,6 +22,8 @@ from operatord.subjects.registry import make_probe
 def run(args: argparse.Namespace) -> int:
     """Undo, verify, strike out; nothing owed is success."""
     runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    if args.state_dir is None:
+        state_dir = noted_state_dir(runtime_dir) or state_dir
     ensure_private_dir(state_dir, "--state-dir")
     if not args.by_keeper:
         if (holder := lock_holder(state_dir)) is not None:
@@ -46,11 +48,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _recover(options: DaemonOptions) -> list[Fault]:
-    servers = DetachedServers(ServerRecords(options.servers_file))
-    control = make_control(options, servers)
+    records = ServerRecords(options.servers_file)
+    control = make_control(options, DetachedServers(records))
     journal = UndoJournal(options.undo_journal)
+    for notice in journal.notices:
+        print(f"operatord: {notice}", file=sys.stderr)
     try:
-        return await recover_offline(control, journal, make_probe)
+        return await recover_offline(control, journal, make_probe, exists=bool(records.living_servers()))
     finally:
         journal.close()
 

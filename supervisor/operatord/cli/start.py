@@ -15,7 +15,7 @@ from operatord.faults.undo_journal import read_owed
 from operatord.keeper import run_keeper
 from operatord.leftovers import MARKER
 from operatord.options import DaemonOptions
-from operatord.paths import ensure_private_dir, lock_dir, resolve_dirs
+from operatord.paths import ensure_private_dir, lock_dir, note_state_dir, resolve_dirs, sign_lock
 from operatord.processes.records import ServerRecords
 from operatord.subjects.registry import check_subject
 
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     ensure_private_dir(runtime_dir, "--runtime-dir")
     ensure_private_dir(state_dir, "--state-dir")
     locks = [lock_dir(runtime_dir), lock_dir(state_dir)] if runtime_dir != state_dir else [lock_dir(state_dir)]
+    note_state_dir(runtime_dir, state_dir)
     options = DaemonOptions(
         runtime_dir=runtime_dir,
         state_dir=state_dir,
@@ -90,6 +91,8 @@ def _detach(options: DaemonOptions, locks: list[int]) -> int:
 def _behind(options: DaemonOptions, locks: list[int]) -> int:
     """The child that becomes the keeper: a session of its own, output to a file."""
     os.setsid()
+    for lock in locks:
+        sign_lock(lock)
     log = os.open(options.state_dir / "operatord.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

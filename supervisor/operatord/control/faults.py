@@ -1,11 +1,9 @@
 """Commands on faults: ``fault, recover``."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from operator_protocol.codec import Body
-from operator_protocol.models import Scalar
 from operator_protocol.records import to_body
 from operatord.control.context import Context
 from operatord.control.registry import Command
@@ -18,10 +16,9 @@ class FaultArgs:
 
     kind: str = "kill"
     target: str | None = None
-    countdown: int | None = None
+    countdown: float | None = None
     duration: str | float | int | None = field(default=None, metadata={"wire": "for"})
     force: bool = False
-    params: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,13 @@ async def fault(context: Context, args: FaultArgs) -> Body:
 async def recover(context: Context, args: RecoverArgs) -> Body:
     """Undo what is owed and answer when the recovery is verified."""
     recovered = await context.faults.recover(args.id)
-    names = ", ".join(f"{one.kind} on {one.target}" for one in recovered)
+    done = ", ".join(
+        f"{'recovered' if one.state == 'recovered' else 'stopped the countdown of'} {one.kind} on {one.target}"
+        for one in recovered
+    )
     return {
         "recovered": [to_body(one) for one in recovered],
-        "message": f"recovered {names}" if recovered else "nothing is owed: no fault is in force",
+        "message": done or "nothing is owed: no fault is in force",
     }
 
 

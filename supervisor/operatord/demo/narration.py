@@ -47,7 +47,7 @@ def cluster_health(scene: Scene) -> str:
     state = f"{up} of {len(nodes)} nodes are up: {members}."
     if not scene.cluster.ok:
         return lines(state, f"The cluster is not healthy: {scene.cluster.reason or 'its state is unknown'}.")
-    parts = "Each primary owns a part of the data, and a replica keeps a copy of it." if "replica" in roles else ""
+    parts = "Each primary owns a part of the data; a replica keeps a copy." if "replica" in roles else ""
     return lines(state, parts, "Watch the cluster panel: ● is up, ✗ is down.")
 
 
@@ -55,19 +55,17 @@ def load(scene: Scene) -> str:
     """Stage 2."""
     sample = scene.sample
     if not scene.load_running:
-        return lines("Starting the load: a YCSB client that reads and writes without a pause.")
+        return lines("Starting the load: a YCSB client that reads and writes all the time.")
     if sample is None:
-        return lines(
-            "The load is running: a YCSB client reads and writes without a pause.", "First figures in a moment."
-        )
+        return lines("The load is running: a YCSB client reads and writes all the time.", "First figures in a moment.")
     if sample.baseline is None:
         return lines(
-            f"A YCSB client reads and writes: {_rate(sample.ops_per_sec)}.",
+            f"YCSB reads and writes: {_rate(sample.ops_per_sec)}.",
             "We measure what is normal: the first samples become the baseline.",
         )
     threshold = f"Below {_rate(sample.threshold)} the load counts as degraded." if sample.threshold else ""
     return lines(
-        f"A YCSB client reads and writes: {_rate(sample.ops_per_sec)}. Its baseline is {_rate(sample.baseline)}.",
+        f"YCSB reads and writes: {_rate(sample.ops_per_sec)}. The baseline is {_rate(sample.baseline)}.",
         threshold,
         "Watch the workload panel. Next, we break something.",
     )
@@ -135,7 +133,8 @@ def diagnosis(scene: Scene) -> str:
         return lines("No fault is in force, so there is nothing to explain.")
     return lines(
         f"Waiting for the diagnosis… {_whole(scene.in_chapter_s)} s",
-        "The agent gathers topology, metrics and logs, and cites what it relies on. It was not told what we broke.",
+        "The agent gathers topology, metrics and logs, and cites them.",
+        "It was not told what we broke.",
     )
 
 
@@ -145,7 +144,7 @@ def recovery(scene: Scene) -> str:
         names = ", ".join(one.target for one in scene.owed)
         return lines(
             f"Bringing {names} back.",
-            "Done means seen: the node is up, linked to the others, and the cluster says it is healthy.",
+            "Done means seen: the node is up, and the cluster calls itself healthy.",
             "Watch its line in the cluster panel turn green.",
         )
     if scene.fault is None:

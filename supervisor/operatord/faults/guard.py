@@ -52,10 +52,7 @@ def _majority(target: Node, observation: Observation, rules: GuardRules, owed: C
         return ""
     voters = [node for node in observation.nodes if node.role == rules.voting_role]
     after = [node for node in voters if node.id != target.id and _alive(node, owed)]
-    if rules.one_vote_per_group:
-        votes, left = len({node.group for node in observation.nodes}), len({node.group for node in after})
-    else:
-        votes, left = len(voters), len(after)
+    votes, left = len(voters), len(after)
     needed = votes // 2 + 1
     if left >= needed:
         return ""

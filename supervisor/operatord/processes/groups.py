@@ -73,8 +73,9 @@ async def end_group(
 ) -> bool:
     """TERM, then KILL after ``timeout_s``, until the group is empty, even when its leader goes first.
 
-    A stopped process (SIGSTOP) is continued, so that it can obey. ``reap`` is called while waiting: the
-    dead of the group may have become children of the caller. False when something is still there ``kill_timeout_s`` after the KILL (it hangs in the kernel).
+    A stopped process (SIGSTOP) is continued, so that it can obey. ``reap`` is called while waiting: the dead of the
+    group may have become children of the caller. False when something is still there ``kill_timeout_s`` after the KILL
+    (it hangs in the kernel).
     """
     if timeout_s > 0 and signal_group(leader, signal.SIGTERM):
         signal_group(leader, signal.SIGCONT)

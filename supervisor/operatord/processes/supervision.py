@@ -122,6 +122,7 @@ class Supervision:
     def adopt(self, slot: Slot, record: ServerRecord, pidfd: int) -> None:
         """Take over a server that an earlier daemon started; ``pidfd`` is given away."""
         slot.id = record.id
+        slot.ended.clear()
         slot.starts = 1
         self._records.add(record)
         self.reaper.watch(record.pid, pidfd, partial(self._ended, slot, record.id))

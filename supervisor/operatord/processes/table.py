@@ -142,10 +142,11 @@ class ProcessTable:
         """Start server ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec
         fails.
         """
+        engine = self._running
         slot = self._server_slot(name)
         slot.what = Execed(list(argv), cwd)
         self._slots[name] = slot
-        self._running.fire(slot, Event.START)
+        engine.fire(slot, Event.START)
         if slot.id is None:
             raise Unavailable(f"{name} could not be started")
         return slot.id.pid

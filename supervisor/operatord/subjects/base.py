@@ -99,9 +99,6 @@ class GuardRules:
     """Nodes of this role vote; their majority must stay (``primary``, ``pd``)."""
     copies_needed: Mapping[str, int] = field(default_factory=dict)
     """Group name to the number of live nodes that must stay; a group not named needs one."""
-    one_vote_per_group: bool = False
-    """True when every group has one vote, whatever nodes of the voting role are listed for it at the moment: a Valkey
-    shard whose primary failed shows that primary beside its successor, or none in between."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ _COMPANIONS = ("-wal", "-shm")
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _CHECKED_BYTES = 32 << 20
 """Files up to this size are checked page by page at open (32 MiB: 0.1 s); of larger ones only what a query touches."""
-_BUSY_TIMEOUT_MS = 1_000
+_BUSY_TIMEOUT_MS = 250
+"""The daemon is the only writer; whoever else holds the lock must not hold up its loop for longer."""
 RESOLVED: TicketStatus = "resolved"
 
 Tickets: TypeAlias = list[Ticket]

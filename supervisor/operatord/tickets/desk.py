@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # SQLAlchemy is behind it: a quarter of a second that a start
 Publish = Callable[[str, Body], None]
 Tickets: TypeAlias = list[Ticket]
 
-STATUSES: tuple[str, ...] = get_args(TicketStatus)
+STATUSES: tuple[TicketStatus, ...] = get_args(TicketStatus)
 MAX_NOTES = 100
 _INTERRUPTED: tuple[TicketStatus, ...] = ("diagnosing", "acting")
 """What only a living daemon can be doing."""
@@ -118,19 +118,22 @@ class TicketDesk:
         ticket = self._unresolved.get(Key(violation.invariant, violation.node))
         return None if ticket is None else self._end(ticket, "")
 
-    def set_status(self, ticket_id: int, status: TicketStatus, note: str = "") -> Ticket:
-        """Move a ticket by hand. Raises ``NotFound``, or ``Conflict`` for a second unresolved ticket of one key."""
-        if status not in STATUSES:
-            raise BadRequest(f"unknown ticket status {status!r}", f"one of {', '.join(STATUSES)}")
+    def set_status(self, ticket_id: int, status: str, note: str = "") -> Ticket:
+        """Move a ticket by hand.
+
+        Raises ``BadRequest`` for a status that there is not, ``NotFound``, and ``Conflict`` for what would be a second
+        unresolved ticket of one trouble.
+        """
+        wanted = read_status(status)
         ticket = self.get(ticket_id)
         other = self._unresolved.get(_key(ticket))
-        if status != "resolved" and other is not None and other.id != ticket_id:
+        if wanted != "resolved" and other is not None and other.id != ticket_id:
             raise Conflict(
                 f"ticket {other.id} is already {other.status} for the same trouble", f"look at ticket {other.id}"
             )
         now = self._wall()
-        resolved_at = (ticket.resolved_at or now) if status == "resolved" else None
-        moved = replace(ticket, status=status, updated_at=now, resolved_at=resolved_at)
+        resolved_at = (ticket.resolved_at or now) if wanted == "resolved" else None
+        moved = replace(ticket, status=wanted, updated_at=now, resolved_at=resolved_at)
         return self._save(self._noted(moved, note) if note else moved)
 
     def begin_diagnosis(self, ticket_id: int) -> Ticket:
@@ -176,11 +179,9 @@ class TicketDesk:
         ranks = {"critical": 0, "warning": 1, "info": 2}
         return min(self._unresolved.values(), key=lambda one: (ranks[one.severity], one.id), default=None)
 
-    def list(self, status: TicketStatus | None = None, limit: int = 50) -> Tickets:
-        """The newest tickets, newest first."""
-        if status is not None and status not in STATUSES:
-            raise BadRequest(f"unknown ticket status {status!r}", f"one of {', '.join(STATUSES)}")
-        return self._db.list(status, max(1, limit))
+    def list(self, status: str | None = None, limit: int = 50) -> Tickets:
+        """The newest tickets, newest first. Raises ``BadRequest`` for a status that there is not."""
+        return self._db.list(None if status is None else read_status(status), max(1, limit))
 
     def unresolved(self) -> Tickets:
         """Every ticket that is not resolved, oldest first."""
@@ -216,6 +217,14 @@ class TicketDesk:
         became_resolved = resolved and known is not None and known.id == ticket.id
         self._publish(TICKET_RESOLVED if became_resolved else TICKET_UPDATED, to_body(ticket))
         return ticket
+
+
+def read_status(status: str) -> TicketStatus:
+    """``status`` as one of those that there are. Raises ``BadRequest`` naming them."""
+    for known in STATUSES:
+        if status == known:
+            return known
+    raise BadRequest(f"unknown ticket status {status!r}", f"one of {', '.join(STATUSES)}")
 
 
 def _key(ticket: Ticket) -> Key:

@@ -101,6 +101,7 @@ class History:
         processes = self._processes.items()
         lines_each = max(4, min(_GIVEN_LINES, _GIVEN_LINES_IN_ALL // len(processes)))
         events = [event for _name, process in processes for event in _events_around(process.events, onset_at)]
+        logs = {name: _lines_around(process.lines, onset_at, lines_each) for name, process in processes}
         return Dossier(
             ticket=_slim(ticket),
             onset_at=onset_at,
@@ -109,7 +110,7 @@ class History:
             ended=_around(self._ended, lambda one: one.last_seen_at, onset_at, _GIVEN_VIOLATIONS),
             health_history=self._health_around(onset_at),
             process_events=_nearest(sorted(events, key=_since), _since, onset_at, _GIVEN_EVENTS),
-            logs={name: _lines_around(process.lines, onset_at, lines_each) for name, process in processes},
+            logs={name: lines for name, lines in logs.items() if lines},
             workload=_around(self._samples, lambda sample: sample.sampled_at, onset_at, _GIVEN_SAMPLES),
             series=self._series_around(onset_at),
             previous=[_slim(one) for one in previous[:_GIVEN_PREVIOUS]],

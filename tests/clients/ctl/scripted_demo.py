@@ -77,7 +77,9 @@ class ScriptedDemo:
             2: self._start_load,
             3: self._inject,
             4: lambda: self._expect("violation.opened", bodies.violation, 0.1),
-            5: lambda: self._expect("agent.diagnosis", lambda: {"ticket": 1, "diagnosis": to_body(bodies.diagnosis())}, 0.1),
+            5: lambda: self._expect(
+                "agent.diagnosis", lambda: {"ticket": 1, "diagnosis": to_body(bodies.diagnosis())}, 0.1
+            ),
             6: self._recovery,
         }
         chapter = steps.get(index, self._tell)()

@@ -117,10 +117,10 @@ def test_nothing_to_recover_is_success_and_said(daemon: ScriptedDaemon, ctl: Ctl
     assert any_json(ctl("recover", "--no-wait", "--json").stdout)["accepted"] is True
 
 
-def install_operatord(directory: Path, exit_code: int) -> dict[str, str]:
-    """A program called ``operatord`` first on the path, which tells how it was called."""
+def install_operatord(directory: Path, script: str) -> dict[str, str]:
+    """A program called ``operatord`` first on the path, which does what ``script`` says."""
     program = directory / "operatord"
-    program.write_text(f'#!/bin/sh\necho "called: $* in $OPERATOR_RUNTIME_DIR"\nexit {exit_code}\n')
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     return {"PATH": f"{directory}{os.pathsep}{os.environ['PATH']}"}
 
@@ -129,18 +129,20 @@ def install_operatord(directory: Path, exit_code: int) -> dict[str, str]:
 def test_recover_without_a_daemon_runs_operatord_recover_and_says_so(
     ctl: Ctl, runtime_dir: Path, tmp_path: Path, exit_code: int
 ) -> None:
-    done = ctl("recover", env=install_operatord(tmp_path, exit_code))
+    installed = install_operatord(tmp_path, f'echo "called: $* in $OPERATOR_RUNTIME_DIR"; exit {exit_code}')
+    done = ctl("recover", env=installed)
     assert (done.returncode, done.stdout) == (exit_code, f"called: recover in {runtime_dir}\n")
     assert done.stderr == f"operatorctl: no daemon answers at {runtime_dir}; running: operatord recover\n"
 
 
-def test_recover_without_a_daemon_answers_in_json_too(ctl: Ctl, runtime_dir: Path, tmp_path: Path) -> None:
-    done = ctl("recover", "--json", env=install_operatord(tmp_path, 0))
-    assert any_json(done.stdout) == {
-        "recovered_by": "operatord recover",
-        "exit_code": 0,
-        "message": f"called: recover in {runtime_dir}",
-    }
+def test_recover_without_a_daemon_answers_in_json_too(ctl: Ctl, tmp_path: Path) -> None:
+    """The document is that of ``operatord recover --json``, or an error when that said nothing."""
+    told = """test "$*" = "recover --json" && echo '{"recovered": [], "message": "nothing is owed"}'"""
+    done = ctl("recover", "--json", env=install_operatord(tmp_path, told))
+    assert (done.returncode, any_json(done.stdout)["message"]) == (0, "nothing is owed")
+    refused = ctl("recover", "--json", env=install_operatord(tmp_path, "exit 1"))
+    assert refused.returncode == 1
+    assert any_json(refused.stdout)["error"]["message"] == "operatord recover ended with exit code 1"
 
 
 def test_recover_without_a_daemon_and_without_operatord_is_exit_3(ctl_env: dict[str, str], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,4 +36,5 @@ def stage_two(daemon: ScriptedDaemon) -> None:
         daemon.publish(f"process.{name}.state", scenes.process(name))
     daemon.publish("demo.chapter", scenes.chapter(2))
     for second in range(1, 21):
-        daemon.publish("workload.sample", scenes.sample(second))
+        # Without a time of their own, so that nothing on the screen grows old by itself.
+        daemon.publish("workload.sample", replace(scenes.sample(second), sampled_at=0.0))

@@ -80,7 +80,7 @@ class Terminal:
     def read(self, timeout_s: float) -> int:
         """Take in what the program writes, waiting for it at most ``timeout_s``; returns how many bytes came."""
         count = 0
-        while select.select([self.master], [], [], timeout_s if not count else 0.0)[0]:
+        while select.select([self.master], [], [], self._patience_s(timeout_s, count))[0]:
             try:
                 data = os.read(self.master, 65536)
             except OSError:
@@ -91,6 +91,12 @@ class Terminal:
             self.received += data
             self._stream.feed(data)
         return count
+
+    def _patience_s(self, timeout_s: float, count: int) -> float:
+        """A picture that has begun (synchronized output) is taken in whole, as a terminal would show it."""
+        if self.received.count(b"\x1b[?2026h") > self.received.count(b"\x1b[?2026l"):
+            return 1.0
+        return timeout_s if not count else 0.0
 
     def quiet(self, for_s: float) -> None:
         """Wait until nothing was written for ``for_s``."""

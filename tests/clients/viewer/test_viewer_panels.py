@@ -117,6 +117,13 @@ def test_the_narration_tells_chapter_text_and_key() -> None:
     assert "▶ SPACE goes on" in text
 
 
+def test_a_narration_is_reflowed_within_its_sentences_only() -> None:
+    text = "Six servers run. We put\nload on them.\nNothing is simulated\nWatch the load"
+    lines = shown(scenes.healthy().show("demo.chapter", scenes.chapter(2, narration=text)).view()).splitlines()
+    told = [line[2:-2].strip() for line in lines[2:5]]
+    assert told == ["Six servers run. We put load on them.", "Nothing is simulated", "Watch the load"]
+
+
 def test_a_narration_that_is_too_long_ends_with_an_ellipsis_and_keeps_the_key() -> None:
     film = scenes.healthy().show("demo.chapter", scenes.chapter(2, narration="word " * 200))
     text = shown(film.view())

@@ -142,6 +142,14 @@ def test_a_terminal_can_have_lines_too(daemon: ScriptedDaemon, options: list[str
         assert terminal.ended() == 0
 
 
+def test_output_that_cannot_be_written_is_one_line(daemon: ScriptedDaemon) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "--endpoint", str(daemon.directory)], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "operator-viewer: cannot write: No space left on device\n")
+
+
 def test_an_endpoint_that_cannot_be_is_one_line_and_a_usage_error() -> None:
     done = subprocess.run([*COMMAND, "--endpoint", "/x" * 60], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -28,12 +28,12 @@ def test_a_violation_without_a_fault_is_detected_without_a_time() -> None:
     assert detection.text == "DETECTED node_down valkey-1"
 
 
-def test_a_detection_that_overtakes_the_word_of_its_fault_took_no_time() -> None:
+def test_a_detection_can_overtake_the_word_of_its_fault() -> None:
     film = scenes.healthy().show("violation.opened", scenes.violation())
-    film.show("fault.injected", scenes.fault(), after_s=0.05)
+    film.show("fault.injected", scenes.fault(injected_at=scenes.EPOCH + film.mono - 0.03), after_s=0.05)
     detection = film.story.detection()
     assert detection is not None
-    assert detection.after_s == 0.0
+    assert detection.text == "DETECTED node_down valkey-1 30 ms after injection"
 
 
 def test_the_detection_that_is_shown_is_the_first_that_a_fault_explains() -> None:
@@ -48,6 +48,14 @@ def test_the_detection_that_is_shown_is_the_first_that_a_fault_explains() -> Non
     detection = film.story.detection()
     assert detection is not None
     assert detection.violation.invariant == "slot_uncovered"
+
+
+def test_only_the_first_detection_of_a_fault_is_marked_on_the_time_axis() -> None:
+    film = scenes.healthy().show("violation.opened", scenes.violation("p99_latency", "valkey-0"))
+    film.show("fault.injected", scenes.fault())
+    film.show("violation.opened", scenes.violation(), after_s=0.2)
+    film.show("violation.opened", scenes.violation("slot_uncovered", None), after_s=0.2)
+    assert [mark.kind for mark in film.story.marks] == ["fault", "detection"]
 
 
 def test_after_a_recovery_the_next_violation_is_not_put_down_to_the_old_fault() -> None:

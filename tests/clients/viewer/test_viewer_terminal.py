@@ -108,7 +108,7 @@ def test_what_a_command_came_to_is_one_line_in_the_footer(daemon: ScriptedDaemon
         terminal.press("f")
         terminal.until("✗ fault: a fault is in force already — press r first")
         terminal.press("r")
-        terminal.until("✓ recover: nothing is owed")
+        terminal.until("✓ nothing is owed")
         assert "Traceback" not in terminal.text()
 
 

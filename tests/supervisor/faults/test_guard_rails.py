@@ -42,7 +42,7 @@ def test_the_second_of_three_primaries_is_refused_until_the_first_was_succeeded(
     assert refusals(node("node-1"), before, RULES, {"node-0"}) == [
         "only 1 of 3 votes (primary) would be left, and 2 are a majority"
     ]
-    after = look(killed, node("node-3", role="primary"), ok=False)
+    after = look(node("node-0", "down", role="replica"), node("node-3", role="primary"), ok=False)
     assert refusals(node("node-1"), after, RULES, {"node-0"}) == []
 
 

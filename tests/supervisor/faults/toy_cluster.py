@@ -36,7 +36,7 @@ T = TypeVar("T")
 Life = Literal["up", "paused", "dead"]
 
 NODES = ("node-0", "node-1", "node-2", "node-3", "node-4", "node-5")
-RULES = GuardRules("primary", one_vote_per_group=True)
+RULES = GuardRules("primary")
 WALL_OFFSET_S = 1_700_000_000.0
 
 
@@ -260,9 +260,7 @@ class ToyCluster:
         for primary, replica in zip(NODES[:3], NODES[3:], strict=True):
             for one, other in ((primary, replica), (replica, primary)):
                 if self.roles[one] == "primary" and self.engine.life(one) != "up" and self.engine.life(other) == "up":
-                    self.roles[other] = "primary"
-            if self.roles[primary] == self.roles[replica] == "primary" and self.engine.life(primary) == "up":
-                self.roles[primary] = "replica"
+                    self.roles.update({other: "primary", one: "replica"})
 
     def _node(self, number: int, node: str) -> Node:
         life = self.engine.life(node)

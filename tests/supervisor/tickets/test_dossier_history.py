@@ -147,7 +147,7 @@ def test_the_window_is_a_minute_to_either_side_and_the_present_is_always_there()
         bench.see("workload.sample", sample(at))
     dossier = bench.dossier()
     assert [one.pid for one in dossier.process_events] == [700, 980, 1_500]
-    assert [line.text for line in dossier.logs["valkey-0"]] == ["at 980.0"]
+    assert [line.text for line in dossier.logs["valkey-0"]] == ["at 700.0", "at 980.0"]
     assert [one.sampled_at for one in dossier.workload] == [980.0]
 
 

@@ -1,11 +1,12 @@
 """The ticket desk: one ticket for one trouble, resolved when it ends, and never on a guess."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from operator_protocol.errors import BadRequest, Conflict, NotFound
+from operator_protocol.errors import BadRequest, Conflict, NotFound, Unavailable
 from operator_protocol.models import Diagnosis, Ticket
 from operator_protocol.records import from_body
 
@@ -185,10 +186,26 @@ def test_unknown_tickets_and_statuses_are_refused(bench: Bench) -> None:
     with pytest.raises(NotFound):
         bench.desk.get(42)
     with pytest.raises(BadRequest):
-        bench.desk.list("broken")  # type: ignore[arg-type]  # what a client might send
+        bench.desk.list("broken")
     ticket = bench.desk.opened(violation())
     with pytest.raises(BadRequest):
-        bench.desk.set_status(ticket.id, "broken")  # type: ignore[arg-type]  # what a client might send
+        bench.desk.set_status(ticket.id, "broken")
+
+
+def test_a_change_that_cannot_be_written_is_refused_and_not_published(bench: Bench) -> None:
+    ticket = bench.desk.opened(violation(1))
+    bench.frames.clear()
+    other = sqlite3.connect(bench.db.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        bench.desk.closed(violation(1))
+    with pytest.raises(Unavailable, match="locked"):
+        bench.desk.opened(violation(2, node="valkey-1"))
+    other.execute("ROLLBACK")
+    other.close()
+    assert bench.frames == []
+    assert [one.id for one in bench.desk.unresolved()] == [ticket.id]
+    assert bench.desk.closed(violation(1)) is not None
 
 
 def test_the_worst_ticket_is_looked_at_first(bench: Bench) -> None:

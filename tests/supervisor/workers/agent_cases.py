@@ -142,7 +142,7 @@ class Story:
         )
         self.log(at, new, "103:S 01 Jan 2026 * Failover election won: I'm the new primary.")
 
-    def dossier(self, at: float, invariant: str, node: str | None, opened: float = 0.1) -> Dossier:
+    def dossier(self, at: float, invariant: str, node: str | None, opened: float = 0.4) -> Dossier:
         """As the daemon builds it at ``at`` for the ticket of that violation."""
         self._now = at
         ticket = Ticket(7, invariant, node, "critical", "diagnosing", "x", T0 + opened, T0 + opened)
@@ -240,7 +240,6 @@ def primary_paused() -> Dossier:
 def primary_paused_and_resumed() -> Dossier:
     """Diagnosed after it went on: the same process, and it was stopped while it was silent."""
     story = Story()
-    violation_ = None
     story.look(0.3, {"valkey-1": frozen})
     violation_ = story.violate(0.3, "node_down", "valkey-1")
     story.look(4.0, {"valkey-1": server(1)})
@@ -323,7 +322,9 @@ def memory_pressure() -> Dossier:
     story = Story()
     for tick in range(12):
         node = story.nodes["valkey-0"]
-        story.look(tick * 0.5, {"valkey-0": replace(node, detail={**node.detail, "used_memory": (240 + 8 * tick) << 20})})
+        story.look(
+            tick * 0.5, {"valkey-0": replace(node, detail={**node.detail, "used_memory": (240 + 8 * tick) << 20})}
+        )
     story.violate(0.5, "memory", "valkey-0", value=300.0)
     return story.dossier(6.0, "memory", "valkey-0", opened=5.6)
 
@@ -353,7 +354,7 @@ def no_fault() -> Dossier:
     for second in range(1, 5):
         story.sample(second, 2_001.0)
     story.look(4.0)
-    return story.dossier(5.0, "replication_lag", "valkey-3", opened=0.1)
+    return story.dossier(5.0, "replication_lag", "valkey-3")
 
 
 def ended_without_a_status() -> Dossier:

@@ -52,7 +52,7 @@ def test_threshold_and_window_can_be_chosen() -> None:
         tracker.update(sample)
     assert tracker.threshold == 80
     assert tracker.is_degraded()
-    assert tracker.samples == (100, 100, 79)
+    assert list(tracker.samples) == [100, 100, 79]
     assert tracker.current == 79
 
 

@@ -22,8 +22,9 @@ from operatord.workers.ycsb.worker import LoadWorker, main, restart_delay_s
 DEADLINE_S = 20.0
 
 STEADY = """
-import itertools, select, sys
+import itertools, select, signal, sys
 rate = 100
+signal.signal(signal.SIGTERM, lambda *_: (print("[OVERALL], the end", flush=True), sys.exit(0)))
 print("ready", flush=True)
 for second in itertools.count(1):
     print(f"x {second} sec: {second * rate} operations; {rate} current ops/sec; [READ: Count={rate}]", flush=True)
@@ -97,6 +98,7 @@ def test_a_load_is_started_echoed_sampled_and_stopped() -> None:
 
     recorded = with_worker(story)
     assert recorded.lines[0] == "ready"
+    assert recorded.lines[-1] == "[OVERALL], the end", "what it says at its end is heard"
     assert recorded.lines[1].startswith("x 1 sec: 100 operations;")
     assert [sample.baseline for sample in recorded.samples[:8]] == [None] * 6 + [100, 100]
 
@@ -343,6 +345,19 @@ def test_the_worker_starts_the_load_it_is_configured_with_and_ends_it_when_cance
 
     assert asyncio.run(play()) >= 3
     assert "x 1 sec: 100 operations;" in capsys.readouterr().out
+
+
+def test_a_defect_while_listening_ends_the_worker_instead_of_leaving_the_load_unheard() -> None:
+    class Full(Context):
+        def publish(self, topic: str, body: Body) -> None:
+            raise BufferError("no room")
+
+    async def play() -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            await main(Full({"source": to_body(source(STEADY))}))  # type: ignore[arg-type]  # as above
+
+    with pytest.raises(BufferError):
+        asyncio.run(play())
 
 
 def test_a_worker_without_a_source_is_ready_and_idle() -> None:

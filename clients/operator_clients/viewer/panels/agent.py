@@ -1,5 +1,7 @@
 """Agent: its steps as they happen, then the diagnosis with what speaks for it and what was ruled out."""
 
+from typing import NamedTuple
+
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -62,33 +64,76 @@ def _step(step: AgentStep, width: int) -> list[Text]:
     return hanging(head, step.text, width, "italic" if step.kind == "thought" else "")
 
 
+class _Section(NamedTuple):
+    """A heading and its items, each wrapped to as many lines as it takes."""
+
+    heading: str
+    items: list[list[Text]]
+
+
 def _diagnosis(work: Work, diagnosis: Diagnosis, room: Size) -> list[Text]:
-    """Most important first, so that whatever room there is shows what matters most."""
+    """Summary, cause, confidence; then what speaks for it, what was ruled out, what to do; details where they fit."""
     if room.height < _DENSE_HEIGHT:
         return _in_brief(diagnosis, room)
-    lines = paragraph(diagnosis.summary, room.width, STRONG)
-    lines.append(_cause(diagnosis))
-    lines.append(_confidence(diagnosis))
-    evidence = {item.id: item for item in diagnosis.evidence}
-    if diagnosis.cited:
-        lines.append(line(("because", DIM)))
-        for cited in diagnosis.cited:
-            lines.extend(_evidence(cited, evidence.get(cited), room.width))
-    if diagnosis.alternatives:
-        lines.append(line(("ruled out", DIM)))
-        for alternative in diagnosis.alternatives:
-            lines.extend(_rejected(alternative, room.width))
-    if diagnosis.actions:
-        lines.append(line(("recommended", DIM)))
-        lines.extend(
-            line("  → ", (f"{one.kind} {one.target}", STRONG), (f"  {one.risk}", DIM)) for one in diagnosis.actions
-        )
-    if diagnosis.explanation:
-        lines.extend([line(""), *paragraph(diagnosis.explanation, room.width)])
-    if work.steps and len(lines) + 2 < room.height:
-        lines.extend([line(""), line(("steps", DIM))])
-        lines.extend(text for step in work.steps for text in _step(step, room.width))
+    lines = shortened(paragraph(diagnosis.summary, room.width, STRONG), Size(room.width, 3))
+    lines.extend([_cause(diagnosis), _confidence(diagnosis)])
+    lines.extend(_sections(_parts(diagnosis, room.width), room.height - len(lines)))
+    for title, more in (("", paragraph(diagnosis.explanation, room.width)), ("steps", _all_steps(work, room.width))):
+        if more and len(lines) + len(more) + 2 <= room.height:
+            lines.extend([line(""), *([line((title, DIM))] if title else []), *more])
     return lines
+
+
+def _parts(diagnosis: Diagnosis, width: int) -> list[_Section]:
+    evidence = {item.id: item for item in diagnosis.evidence}
+    actions = [
+        [line("  → ", (f"{one.kind} {one.target}", STRONG), (f"  {one.risk}", DIM))] for one in diagnosis.actions
+    ]
+    sections = [
+        _Section("because", [_evidence(cited, evidence.get(cited), width) for cited in diagnosis.cited]),
+        _Section("ruled out", [_rejected(alternative, width) for alternative in diagnosis.alternatives]),
+        _Section("recommended", actions),
+    ]
+    return [section for section in sections if section.items]
+
+
+def _sections(sections: list[_Section], height: int) -> list[Text]:
+    """All of it if there is room; else one line an item, and of each section as much as its fair share holds."""
+    whole = [
+        text for heading, items in sections for text in (line((heading, DIM)), *(one for item in items for one in item))
+    ]
+    if len(whole) <= height:
+        return whole
+    lines: list[Text] = []
+    shares = _shares([len(section.items) for section in sections], height - len(sections))
+    for (heading, items), share in zip(sections, shares, strict=True):
+        count = "" if share == len(items) else f", {share} of {len(items)}"
+        lines.append(line((f"{heading}{count}", DIM)))
+        lines.extend(_first_line(item) for item in items[:share])
+    return lines
+
+
+def _shares(wanted: list[int], rows: int) -> list[int]:
+    """Rows handed out one by one, in turn, to those that still want some."""
+    shares = [0] * len(wanted)
+    while rows > 0 and shares != wanted:
+        for position, want in enumerate(wanted):
+            if shares[position] < want and rows > 0:
+                shares[position] += 1
+                rows -= 1
+    return shares
+
+
+def _first_line(item: list[Text]) -> Text:
+    if len(item) == 1:
+        return item[0]
+    first = item[0].copy()
+    first.append("…")
+    return first
+
+
+def _all_steps(work: Work, width: int) -> list[Text]:
+    return [text for step in work.steps for text in _step(step, width)]
 
 
 def _in_brief(diagnosis: Diagnosis, room: Size) -> list[Text]:
@@ -117,7 +162,7 @@ def _sure_style(diagnosis: Diagnosis) -> str:
 
 
 def _confidence(diagnosis: Diagnosis) -> Text:
-    filled = max(0, min(_BAR, round(diagnosis.confidence * _BAR)))
+    filled = max(0, min(_BAR, int(diagnosis.confidence * _BAR)))
     return line(
         ("sure  ", DIM),
         ("▰" * filled, _sure_style(diagnosis)),

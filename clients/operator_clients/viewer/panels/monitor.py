@@ -57,6 +57,8 @@ def _roomy(view: View, violations: list[Violation], detection: Detection | None,
         for one in violations:
             lines.append(_violation(view, one))
             lines.append(line("    ", (one.message, DIM)))
+    elif view.state.cluster is None or view.state.cluster.ok is None:
+        lines.append(line(("? ", WARN), "nothing observed"))
     else:
         lines.append(line(("✓ ", GOOD), "all hold"))
     lines = fit(lines, room.height // 2, more="more lines")
@@ -90,13 +92,16 @@ def _violation(view: View, violation: Violation) -> Text:
 
 def _ours(view: View) -> list[ProcessState]:
     """Processes that are ours; the subject's servers are in the cluster panel."""
-    return sorted((one for one in view.state.processes.values() if one.kind != "server"), key=lambda one: one.name)
+    ours = (one for one in view.state.processes.values() if one.kind != "server")
+    return sorted(ours, key=lambda one: (one.kind != "worker", one.name))
 
 
 def _processes_in_a_line(view: View) -> Text:
     parts: list[tuple[str, str]] = []
     for process in _ours(view):
         look = PROCESS[process.state]
+        if process.kind == "internal" and process.state == "ready" and not process.restarts:
+            continue
         parts.append((f"{look.glyph} {process.name}", look.style))
         if process.state != "ready":
             parts.append((f" {look.word}", look.style))

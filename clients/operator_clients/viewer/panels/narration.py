@@ -6,26 +6,33 @@ from rich.text import Text
 from operator_clients.viewer.chronicle import progress
 from operator_clients.viewer.digits import large
 from operator_clients.viewer.layout import Size
-from operator_clients.viewer.panels.paper import boxed, inner, line, paragraph, shortened
-from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, SPINNER, STRONG, WARN
+from operator_clients.viewer.panels.paper import boxed, inner, line, paragraph, reflowed, shortened
+from operator_clients.viewer.theme import DIM, FAULT, GOOD, INFO, SPINNER, STRONG, WARN
 from operator_clients.viewer.view import View
 from operator_protocol.models import ChapterState, Fault
 
 _DIGITS_GAP = 3
+_LOW_HEIGHT = 6
+_MOST_DOTS = 20
 
 
 def render(view: View, size: Size) -> RenderableType:
-    """The narration panel."""
+    """The narration panel. Where it is low, the last line is written on the border, which leaves more for the text."""
     chapter, countdown = view.state.demo, _countdown(view)
     room = inner(size)
     figure = large(countdown.remaining or 0, room.height) if countdown else []
     aside = max((len(row) for row in figure), default=0)
     text_width = room.width - (aside + _DIGITS_GAP if figure else 0)
-    lines = _words(view, chapter, countdown, Size(text_width, room.height))
+    foot, low = _foot(view, chapter, countdown), room.height < _LOW_HEIGHT
+    lines = _words(chapter, None if low else foot, Size(text_width, room.height))
     if figure:
         lines = _beside(lines, figure, text_width, room.height)
     border = f"{STRONG} {FAULT}" if countdown else INFO
-    return boxed(_title(chapter), lines, size, border=border, heavy=countdown is not None, subtitle=_dots(chapter))
+    subtitle = line() if chapter is None else _dots(chapter)
+    if low and foot is not None:
+        subtitle = Text.assemble(foot, "  ", subtitle)
+    heavy = countdown is not None
+    return boxed(_title(chapter), lines, size, border=border, heavy=heavy, subtitle=subtitle or None)
 
 
 def _countdown(view: View) -> Fault | None:
@@ -39,41 +46,39 @@ def _title(chapter: ChapterState | None) -> Text:
     return line((progress(chapter), f"{STRONG} {INFO}"), " ", (chapter.title, STRONG))
 
 
-def _dots(chapter: ChapterState | None) -> Text | None:
-    if chapter is None or not 0 < chapter.total <= 20:
-        return None
+def _dots(chapter: ChapterState) -> Text:
+    if not 0 < chapter.total <= _MOST_DOTS:
+        return line()
     done = min(chapter.index, chapter.total - 1)
     return line(("━" * done, INFO), ("●", f"{STRONG} {INFO}"), ("┄" * (chapter.total - done - 1), DIM))
 
 
-def _words(view: View, chapter: ChapterState | None, countdown: Fault | None, room: Size) -> list[Text]:
-    """The narration, then what the countdown or the expectation says, the key hint always on the last line."""
-    foot = _foot(view, chapter, countdown)
+def _words(chapter: ChapterState | None, foot: Text | None, room: Size) -> list[Text]:
+    """The narration, and on the last line what the countdown or the expectation says and which key goes on."""
     if chapter is None:
-        return [line(("No demo is running here; what you see is live.", DIM)), *foot]
-    space = room.height - len(foot)
-    text = shortened(paragraph(chapter.narration, room.width), Size(room.width, space))
-    blank = [line("")] * max(0, space - len(text)) if foot else []
-    return [*text, *blank, *foot]
+        return [line(("No demo is running here; what you see is live.", DIM))]
+    space = room.height - (foot is not None)
+    text = shortened(paragraph(reflowed(chapter.narration), room.width), Size(room.width, space))
+    return text if foot is None else [*text, *[line("")] * (space - len(text)), foot]
 
 
-def _foot(view: View, chapter: ChapterState | None, countdown: Fault | None) -> list[Text]:
+def _foot(view: View, chapter: ChapterState | None, countdown: Fault | None) -> Text | None:
     if countdown is not None:
         what = f"{countdown.kind} {countdown.target}"
-        return [line((what, f"{STRONG} {FAULT}"), f" in {countdown.remaining}…  ", ("r stops it", DIM))]
+        return line((what, f"{STRONG} {FAULT}"), f" in {countdown.remaining}…  ", ("r stops it", DIM))
     if chapter is None:
-        return []
-    expectation = {
-        None: [],
-        True: [("✓ as expected  ", GOOD)],
-        False: [("! not seen yet  ", WARN)],
+        return None
+    expectation: tuple[str, str] = {
+        None: ("", ""),
+        True: ("✓ as expected  ", GOOD),
+        False: ("! not seen yet  ", WARN),
     }[chapter.expectation_met]
     if chapter.busy:
         spinner = SPINNER[view.tick() % len(SPINNER)] if view.animate else "…"
-        return [line(*expectation, (f"{spinner} ", BAD), (chapter.key_hint or "working, one moment", DIM))]
+        return line(expectation, (f"{spinner} ", WARN), (chapter.key_hint or "working, one moment", DIM))
     if chapter.key_hint:
-        return [line(*expectation, ("▶ ", INFO), (chapter.key_hint, f"{STRONG} {INFO}"))]
-    return [line(*expectation)] if expectation else []
+        return line(expectation, ("▶ ", INFO), (chapter.key_hint, f"{STRONG} {INFO}"))
+    return line(expectation) if expectation[0] else None
 
 
 def _beside(lines: list[Text], figure: list[str], text_width: int, height: int) -> list[Text]:

@@ -18,6 +18,7 @@ Part: TypeAlias = str | tuple[str, str]
 FRAME_WIDTH = 4
 """Columns that border and padding take."""
 FRAME_HEIGHT = 2
+_SENTENCE_ENDS = ".!?…:\n"
 UNWRAPPED = 10_000
 """A width that nothing reaches: what is laid out for it stays on one line, which is cut when it is drawn."""
 
@@ -49,6 +50,15 @@ def paragraph(text: str, width: int, style: str = "") -> list[Text]:
     for one_line in lines:
         one_line.no_wrap, one_line.overflow = True, "ellipsis"
     return lines
+
+
+def reflowed(text: str) -> str:
+    """``text`` without the line breaks in the middle of its sentences; whoever wrote it did not know the width."""
+    joined = ""
+    for one in text.splitlines():
+        within = joined and one and joined[-1] not in _SENTENCE_ENDS and not one[0].isupper()
+        joined += f" {one}" if within else f"\n{one}" if joined else one
+    return joined
 
 
 def hanging(head: Text, text: str, width: int, style: str = "") -> list[Text]:

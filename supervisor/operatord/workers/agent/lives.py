@@ -29,6 +29,7 @@ _PATTERNS: tuple[tuple[Fact, re.Pattern[str]], ...] = (
     ),
 )
 """What Valkey writes (valkey 9: server.c, cluster_legacy.c, replication.c, debug.c), in order of weight."""
+_FAREWELLS: tuple[Fact, ...] = ("log_crash", "log_memory", "log_shutdown")
 _MOST_OF_EACH = 2
 _MOST_LINES = 8
 _QUOTED_CHARS = 200
@@ -135,7 +136,7 @@ def _logs(pad: Pad, scene: Scene) -> None:
             at=line.at,
         )
     end = scene.ends.get(focus)
-    farewell = any(sort[0] == focus and sort[1] in ("log_crash", "log_memory", "log_shutdown") for sort in counts)
+    farewell = any(sort[0] == focus and sort[1] in _FAREWELLS for sort in counts)
     if end is None or farewell:
         return
     last = [line for line in scene.dossier.logs.get(focus, ()) if line.at <= end.since_at + _LAST_WORDS_S]
@@ -159,5 +160,6 @@ def _telling(scene: Scene, focus: str) -> Iterator[tuple[str, LogLine, Fact]]:
             if line.at < scene.onset_at - LOOKBACK_S or (name == focus and after_end):
                 continue
             fact = next((fact for fact, pattern in _PATTERNS if pattern.search(line.text)), None)
-            if fact is not None:
+            # What a server says of its own end comes before it; what follows from an onset comes after.
+            if fact is not None and (fact in _FAREWELLS or line.at >= scene.onset_at):
                 yield name, line, fact

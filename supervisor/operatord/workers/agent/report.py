@@ -170,7 +170,11 @@ def _moments(bundle: Bundle) -> list[tuple[Finding, str]]:
         for one in bundle.findings
         if one.at is not None and one.fact in _LABELS and one.at >= bundle.onset_at - 1.0
     ]
-    return sorted(found, key=lambda pair: (pair[0].at or 0.0, pair[0].id))
+    found.sort(key=lambda pair: (pair[0].at or 0.0, pair[0].id))
+    first: dict[str, tuple[Finding, str]] = {}
+    for one, label in found:
+        first.setdefault(label, (one, label))
+    return list(first.values())
 
 
 def _ending(finding: Finding) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from operator_protocol.models import Alternative
 from operatord.workers.agent.causes import Cause
 from operatord.workers.agent.findings import Bundle, Finding
-from operatord.workers.agent.table import MOST_CONFIDENT, RIVALS, TABLE, Row, Sign
+from operatord.workers.agent.table import RIVALS, TABLE, Row, Sign
 
 MAX_ALTERNATIVES = 4
 _OPEN_RIVAL_COST = 0.1
-"""What an alternative costs that nothing rules out."""
+"""Doubt that an alternative adds which nothing rules out."""
 _LEAST_CONFIDENT = 0.05
 
 
@@ -53,19 +53,22 @@ def weigh(bundle: Bundle) -> Verdict:
     """The first row that holds, how sure it is, and why its rivals do not hold."""
     row = next(row for row in TABLE if _holds(bundle, row))
     needs, helps = _found(bundle, row.needs), _found(bundle, row.helps)
-    confidence = row.base + sum(sign.weight for sign in row.helps if sign.find(bundle))
+    doubt = 1.0 - row.base
+    for sign in row.helps:
+        if sign.find(bundle):
+            doubt *= 1.0 - sign.weight
     alternatives = []
     for rival in RIVALS[row.cause]:
         rejected = _rejection(bundle, rival)
         if rejected is not None:
             alternatives.append(rejected)
         elif any(_holds(bundle, other) for other in TABLE if other.cause == rival):
-            confidence -= _OPEN_RIVAL_COST
+            doubt += _OPEN_RIVAL_COST
             alternatives.append(_outweighed(rival, needs))
     return Verdict(
         cause=row.cause,
         row=row,
-        confidence=round(max(_LEAST_CONFIDENT, min(MOST_CONFIDENT, confidence)), 2),
+        confidence=round(max(_LEAST_CONFIDENT, 1.0 - doubt), 3),
         needs=needs,
         helps=helps,
         alternatives=tuple(alternatives[:MAX_ALTERNATIVES]),

@@ -1,8 +1,10 @@
 """The decision table: for each cause what it needs, what speaks for it, what rules it out.
 
 Rows stand from the special to the general; the first row whose needs are all found and which nothing rules out is the
-answer. Weights are judgements, not measurements: how much surer an engineer would be for having seen that item too.
-They only ever add to a row that stands by itself, and no answer is ever certain.
+answer.
+
+Weights are judgements, not measurements: the share of the remaining doubt that an engineer would drop for having seen
+that item too. So every item counts, none makes up for a need, and no answer is ever certain.
 """
 
 from collections.abc import Mapping
@@ -21,6 +23,7 @@ class Sign:
     find: Find
     means: str
     weight: float = 0.0
+    """Share of the remaining doubt that it removes, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,12 @@ class Row:
     component: Literal["node", "group", "subject"] = "node"
 
 
-MOST_CONFIDENT = 0.97
-
 _ENDED = Sign(about("process_ended"), "the process of {node} ended")
-_SILENT = Sign(about("node_down"), "{node} stopped answering", 0.08)
-_ALONE = Sign(anywhere("bystanders_up"), "the other nodes kept answering, so it is not the host or the network", 0.03)
-_NOTICED = Sign(anywhere("log_peers_noticed"), "its peers noticed by themselves", 0.03)
-_TAKEOVER = Sign(anywhere("failover"), "its group elected another primary", 0.03)
-_DIP = Sign(anywhere("load_dipped"), "clients felt it at that moment", 0.03)
+_SILENT = Sign(about("node_down"), "{node} stopped answering", 0.25)
+_ALONE = Sign(anywhere("bystanders_up"), "the other nodes kept answering, so it is not the host or the network", 0.1)
+_NOTICED = Sign(anywhere("log_peers_noticed"), "its peers noticed by themselves", 0.1)
+_TAKEOVER = Sign(anywhere("failover"), "its group elected another primary", 0.1)
+_DIP = Sign(anywhere("load_dipped"), "clients felt it at that moment", 0.1)
 
 _NOT_ENDED = Sign(about("process_lives"), "the process of {node} never ended")
 _KILLED_NOT_STOPPED = Sign(
@@ -66,8 +67,8 @@ TABLE: tuple[Row, ...] = (
         0.8,
         needs=(Sign(signs.group_gone, "not one node of {group} answered"),),
         helps=(
-            Sign(anywhere("process_ended"), "their processes ended", 0.12),
-            Sign(anywhere("load_dipped"), "clients felt it", 0.03),
+            Sign(anywhere("process_ended"), "their processes ended", 0.35),
+            Sign(anywhere("load_dipped"), "clients felt it", 0.1),
         ),
         against=(Sign(anywhere("group_member_up"), "{group} still had a node that answered"),),
         component="group",
@@ -77,9 +78,9 @@ TABLE: tuple[Row, ...] = (
         0.72,
         needs=(Sign(signs.restarted_soon, "{node} runs as a new process shortly after"),),
         helps=(
-            Sign(about("process_ended"), "the end of the old process is on record", 0.1),
-            Sign(about("node_returned"), "{node} answers again", 0.08),
-            Sign(about("new_identity"), "{node} has a new identity", 0.05),
+            Sign(about("process_ended"), "the end of the old process is on record", 0.3),
+            Sign(about("node_returned"), "{node} answers again", 0.25),
+            Sign(about("new_identity"), "{node} has a new identity", 0.15),
         ),
         against=(
             Sign(signs.not_restarted, "the process ended and was not started again soon after"),
@@ -88,12 +89,12 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "process_stopped",
-        0.7,
+        0.72,
         needs=(
             _ENDED,
             Sign(about("log_shutdown"), "its own log announces the shutdown"),
         ),
-        helps=(Sign(signs.ended_cleanly, "its status is that of a clean end", 0.18), _SILENT, _ALONE),
+        helps=(Sign(signs.ended_cleanly, "its status is that of a clean end", 0.5), _SILENT, _ALONE),
         against=(_SOON_BACK, _WAS_CRASH, _NOT_ENDED),
     ),
     Row(
@@ -105,11 +106,11 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "process_killed",
-        0.72,
+        0.8,
         needs=(Sign(signs.ended_by_kill, "signal 9 ended the process of {node}"),),
         helps=(
             _SILENT,
-            Sign(about("log_silent"), "its log breaks off without a word of a shutdown", 0.06),
+            Sign(about("log_silent"), "its log breaks off without a word of a shutdown", 0.2),
             _NOTICED,
             _TAKEOVER,
             _DIP,
@@ -131,19 +132,19 @@ TABLE: tuple[Row, ...] = (
         "process_crashed",
         0.62,
         needs=(Sign(signs.ended_by_crash, "the process of {node} ended with a status of failure"),),
-        helps=(Sign(about("log_crash"), "its log has a crash report", 0.25), _SILENT, _ALONE),
+        helps=(Sign(about("log_crash"), "its log has a crash report", 0.6), _SILENT, _ALONE),
         against=(_SOON_BACK, _KILLED_NOT_CRASHED, _WAS_CLEAN, _NOT_ENDED),
     ),
     Row(
         "process_paused",
-        0.72,
+        0.8,
         needs=(
             Sign(signs.stopped_in_kernel, "the kernel has, or had, the process of {node} stopped by a signal"),
             Sign(about("node_down"), "{node} does not answer, or did not for a while"),
         ),
         helps=(
-            Sign(about("process_lives"), "the process has not ended", 0.1),
-            Sign(signs.accepted_but_silent, "its port still accepts connections", 0.06),
+            Sign(about("process_lives"), "the process has not ended", 0.3),
+            Sign(signs.accepted_but_silent, "its port still accepts connections", 0.2),
             _TAKEOVER,
             _DIP,
             _ALONE,
@@ -158,8 +159,8 @@ TABLE: tuple[Row, ...] = (
             Sign(about("node_down"), "{node} does not answer, or did not for a while"),
         ),
         helps=(
-            Sign(signs.accepted_but_silent, "its port still accepted connections", 0.08),
-            Sign(signs.same_process_back, "the same process went on where it had stopped", 0.12),
+            Sign(signs.accepted_but_silent, "its port still accepted connections", 0.25),
+            Sign(signs.same_process_back, "the same process went on where it had stopped", 0.35),
             _TAKEOVER,
             _ALONE,
         ),
@@ -173,14 +174,14 @@ TABLE: tuple[Row, ...] = (
         "network_partition",
         0.55,
         needs=(Sign(about("isolated"), "{node} answers us but not its peers"),),
-        helps=(Sign(about("process_lives"), "the process has not ended", 0.1), _TAKEOVER, _NOTICED),
+        helps=(Sign(about("process_lives"), "the process has not ended", 0.3), _TAKEOVER, _NOTICED),
         against=(_ENDED_NOT_CUT_OFF, Sign(signs.stopped_in_kernel, "the kernel has the process stopped")),
     ),
     Row(
         "network_partition",
         0.4,
         needs=(Sign(signs.cut_off, "neither we nor its peers reach {node}, though its process runs"),),
-        helps=(Sign(about("process_lives"), "the process has not ended", 0.05), _TAKEOVER),
+        helps=(Sign(about("process_lives"), "the process has not ended", 0.15), _TAKEOVER),
         against=(
             _ENDED_NOT_CUT_OFF,
             Sign(signs.stopped_in_kernel, "the kernel has the process stopped"),
@@ -193,8 +194,8 @@ TABLE: tuple[Row, ...] = (
         0.7,
         needs=(Sign(signs.memory_short, "{node} is short of memory"),),
         helps=(
-            Sign(about("log_memory"), "it says so itself", 0.12),
-            Sign(about("figure"), "the figure shows the growth", 0.05),
+            Sign(about("log_memory"), "it says so itself", 0.35),
+            Sign(about("figure"), "the figure shows the growth", 0.15),
         ),
         against=(Sign(signs.memory_ample, "{node} used little memory before the onset"),),
     ),
@@ -203,8 +204,8 @@ TABLE: tuple[Row, ...] = (
         0.58,
         needs=(Sign(signs.many_slow, "several nodes are slow at once"),),
         helps=(
-            Sign(anywhere("load_dipped"), "the load does not get through any more", 0.08),
-            Sign(anywhere("bystanders_up"), "no node is down", 0.05),
+            Sign(anywhere("load_dipped"), "the load does not get through any more", 0.25),
+            Sign(anywhere("bystanders_up"), "no node is down", 0.15),
         ),
         against=(
             Sign(signs.only_one_slow, "{node} alone is slow"),
@@ -218,10 +219,10 @@ TABLE: tuple[Row, ...] = (
         0.6,
         needs=(Sign(signs.slow, "{node} answers later than its limit"),),
         helps=(
-            Sign(about("node_up"), "it does answer", 0.1),
-            Sign(anywhere("load_steady"), "throughput hides it, as that of one slow node does", 0.06),
-            Sign(signs.only_one_slow, "no other node is slow", 0.1),
-            Sign(about("figure"), "the figure shows the step", 0.05),
+            Sign(about("node_up"), "it does answer", 0.3),
+            Sign(anywhere("load_steady"), "throughput hides it, as that of one slow node does", 0.2),
+            Sign(signs.only_one_slow, "no other node is slow", 0.3),
+            Sign(about("figure"), "the figure shows the step", 0.15),
         ),
         against=(
             Sign(signs.many_slow, "several nodes are slow at once"),
@@ -234,9 +235,9 @@ TABLE: tuple[Row, ...] = (
         0.62,
         needs=(Sign(signs.replication_short, "replication in {group} does not hold"),),
         helps=(
-            Sign(about("node_up"), "{node} answers", 0.08),
-            Sign(anywhere("group_member_up"), "its peer answers", 0.08),
-            Sign(anywhere("log_other"), "the logs tell of the broken link", 0.08),
+            Sign(about("node_up"), "{node} answers", 0.25),
+            Sign(anywhere("group_member_up"), "its peer answers", 0.25),
+            Sign(anywhere("log_other"), "the logs tell of the broken link", 0.25),
         ),
         against=(
             Sign(signs.peer_ended, "a process of {group} ended, and a link cannot outlive its end"),
@@ -248,8 +249,8 @@ TABLE: tuple[Row, ...] = (
         0.75,
         needs=(Sign(anywhere("all_clear"), "nothing is wrong now"),),
         helps=(
-            Sign(signs.own_violation_ended, "what was violated holds again by itself", 0.1),
-            Sign(anywhere("load_steady"), "clients felt nothing", 0.05),
+            Sign(signs.own_violation_ended, "what was violated holds again by itself", 0.3),
+            Sign(anywhere("load_steady"), "clients felt nothing", 0.15),
         ),
         against=(
             Sign(about("process_ended"), "a process ended"),
@@ -260,11 +261,11 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "unknown",
-        0.2,
+        0.15,
         helps=(
-            Sign(signs.own_violation, "the invariant is violated", 0.05),
-            Sign(about("process_ended"), "the process of {node} ended, but how is not on record", 0.05),
-            Sign(about("node_down"), "{node} does not answer", 0.05),
+            Sign(signs.own_violation, "the invariant is violated", 0.1),
+            Sign(about("process_ended"), "the process of {node} ended, but how is not on record", 0.1),
+            Sign(about("node_down"), "{node} does not answer", 0.1),
             Sign(about("node_unknown"), "whether {node} answers could not be told"),
         ),
     ),

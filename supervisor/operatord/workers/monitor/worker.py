@@ -83,6 +83,7 @@ class Monitor:
             reason=observation.reason,
             nodes=list(observation.nodes),
             observed_at=observation.observed_at,
+            observed_mono=observation.observed_mono,
         )
         self._ctx.publish(CLUSTER_HEALTH, to_body(health))
         changes = self._tracker.feed(observation)

@@ -36,6 +36,9 @@ _STEADY_S = 30.0
 _LAST_WORD_S = 0.25
 """How long after its first line a load may still turn out to have ended."""
 
+_DRAIN_S = 1.0
+"""For what a load that was stopped has said but nobody has read yet."""
+
 _USAGE_ERROR = 2
 
 _FIXED_RATE = "the rate of this load is fixed by its command"
@@ -59,7 +62,7 @@ async def main(ctx: "WorkerContext") -> None:
 
         ctx.on_configure(configure_again)
         ctx.ready()
-        await asyncio.Event().wait()
+        await worker.broken
     finally:
         await worker.close()
 
@@ -83,6 +86,8 @@ class LoadWorker:
         self._keeping: asyncio.Task[None] | None = None
         self._last: WorkloadSample | None = None
         self._ended = ""
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Fails with a defect of ours, which had better end the worker than leave the load unheard."""
 
     async def configure(self, configuration: Mapping[str, Any]) -> None:
         """Start the source of the configuration, or stop what runs if there is none. Trouble is told, not raised."""
@@ -145,6 +150,7 @@ class LoadWorker:
                 self._rate = rate
             self._process = process = await self._start_process(source)
             self._keeping = asyncio.create_task(self._keep_running(source, process))
+            self._keeping.add_done_callback(self._keeping_ended)
             if not patient:
                 await self._first_word(process)
 
@@ -178,6 +184,8 @@ class LoadWorker:
         while True:
             started = time.monotonic()
             status = await process.listen()
+            if self._process is not process:
+                return  # it was ended on purpose
             if status == 0:
                 self._echo("ycsb: the load is done")
                 return
@@ -216,13 +224,20 @@ class LoadWorker:
 
     async def _end(self) -> None:
         keeping, self._keeping = self._keeping, None
+        process, self._process = self._process, None
+        if process is not None and not process.ended.is_set():
+            await process.stop()
+            # What it says at its end is still on the way through its pipe.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_S):
+                    await process.ended.wait()
         if keeping is not None:
             keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeping
-        process, self._process = self._process, None
-        if process is not None:
-            await process.stop()
+            await asyncio.wait({keeping})
+
+    def _keeping_ended(self, keeping: asyncio.Task[None]) -> None:
+        if not keeping.cancelled() and (defect := keeping.exception()) is not None and not self.broken.done():
+            self.broken.set_exception(defect)
 
 
 def _source(args: Mapping[str, Any]) -> WorkloadSource:

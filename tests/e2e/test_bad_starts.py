@@ -1,0 +1,93 @@
+"""A start that cannot be is refused with one clear line."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from .real_daemon import RealDaemon, run
+
+
+def refused(daemon: RealDaemon, *options: str, code: int = 1) -> str:
+    done = daemon.start(*options, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_an_unknown_subject(stopped_daemon: RealDaemon) -> None:
+    assert "valkey" in refused(stopped_daemon, "--subject", "oracle")
+
+
+def test_a_broken_configuration(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[workload]\nrate = -3.0\n")
+    assert "workload.rate" in refused(stopped_daemon, "--config", str(config))
+
+
+def test_a_port_taken(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        base = port - 2 if port < 55_000 else 20_000
+        if base == 20_000:
+            pytest.skip("no port in the range that a configuration may name")
+        config = tmp_path / "c.toml"
+        config.write_text(f"[subject.valkey]\nbase_port = {base}\n")
+        error = refused(stopped_daemon, "--config", str(config))
+    assert f"port {port}" in error
+    assert "base_port" in error
+
+
+def test_a_second_daemon_names_the_first(daemon: RealDaemon) -> None:
+    error = refused(daemon)
+    assert f"pid {daemon.keeper}" in error
+
+
+def test_a_state_directory_that_is_no_directory(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    stopped_daemon.directories = ["--runtime-dir", str(stopped_daemon.runtime_dir), "--state-dir", str(blocked)]
+    assert "--state-dir" in refused(stopped_daemon)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere")
+def test_a_state_directory_that_cannot_be_written(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
+    sealed = tmp_path / "sealed"
+    sealed.mkdir(mode=0o500)
+    stopped_daemon.directories = ["--runtime-dir", str(stopped_daemon.runtime_dir), "--state-dir", str(sealed / "s")]
+    assert "--state-dir" in refused(stopped_daemon)
+
+
+def test_a_socket_path_that_is_too_long(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
+    long = tmp_path / ("d" * 100)
+    stopped_daemon.directories = ["--runtime-dir", str(long), "--state-dir", str(stopped_daemon.state_dir)]
+    assert "107 bytes" in refused(stopped_daemon)
+
+
+def test_a_damaged_database_and_a_damaged_undo_journal_are_moved_aside_and_said_so(stopped_daemon: RealDaemon) -> None:
+    state = stopped_daemon.state_dir
+    state.mkdir(mode=0o700)
+    (state / "tickets.sqlite").write_bytes(b"this is not a database, not at all" * 100)
+    (state / "undo.journal").write_text("rubbish\nmore rubbish\n")
+    (state / "servers.json").write_text("{nonsense")
+    started = stopped_daemon.start()
+    for name in ("tickets.sqlite", "undo.journal", "servers.json"):
+        assert list(state.glob(f"{name}.corrupt-*")), name
+        assert name in started.stderr
+    stopped_daemon.stop()
+
+
+def test_usage_errors_exit_with_2() -> None:
+    from .real_daemon import BIN
+
+    for arguments in (["start", "--nonsense"], ["frobnicate"], []):
+        done = run([str(BIN / "operatord"), *arguments], check=False)
+        assert done.returncode == 2
+        assert "usage" in done.stderr
+
+
+def test_doctor_finds_this_host_fit(stopped_daemon: RealDaemon) -> None:
+    done = stopped_daemon.operatord("doctor")
+    assert "valkey-server" in done.stdout
+    assert "✗" not in done.stdout

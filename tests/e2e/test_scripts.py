@@ -1,0 +1,105 @@
+"""A script breaks the cluster and brings it back; exit codes and JSON say how it went."""
+
+import json
+import os
+import signal
+from functools import partial
+
+import pytest
+
+from operator_protocol.follow import Follower
+
+from .real_daemon import RealDaemon, until
+
+
+def test_fault_wait_recover_is_a_script(daemon: RealDaemon) -> None:
+    fault = daemon.ctl("fault", "--countdown", "1", "--json")
+    assert fault.returncode == 0, fault.stderr
+    injected = json.loads(fault.stdout)["fault"]
+    assert injected["role"] == "primary"
+    assert injected["state"] == "active"
+    wait = daemon.ctl("wait", "violation.opened", "--timeout", "5", "--json")
+    assert wait.returncode == 0, wait.stderr
+    recover = daemon.ctl("recover", "--json")
+    assert recover.returncode == 0, recover.stderr
+    assert json.loads(recover.stdout)["recovered"][0]["owed"] is False
+    status = daemon.status()
+    assert status["health"]["ok"] is True
+    assert status["faults"] == []
+    again = daemon.ctl("recover")
+    assert again.returncode == 0
+    assert "nothing is owed" in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["fault", "explode"], 1, "kill"),
+        (["fault", "--target", "valkey-9"], 1, "valkey-0"),
+        (["fault", "--target", "emperor"], 1, ""),
+        (["goto", "Stage 99"], 1, "Welcome"),
+        (["goto", "99"], 1, ""),
+        (["ticket", "12345"], 1, "12345"),
+        (["recover", "nosuch"], 1, "nosuch"),
+        (["restart", "nosuch"], 1, "monitor"),
+        (["previous"], 1, "first"),
+        (["fault", "--countdown", "soon"], 2, ""),
+        (["frobnicate"], 2, ""),
+        (["workload", "rate"], 2, ""),
+        (["wait", "no.such.event"], 2, "violation.opened"),
+        (["wait", "fault.injected", "--timeout", "0.2"], 4, ""),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line_and_the_right_exit_code(
+    shared_daemon: RealDaemon, arguments: list[str], code: int, says: str
+) -> None:
+    done = shared_daemon.ctl(*arguments)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_breaking_a_majority_or_the_last_copy_is_refused_unless_forced(daemon: RealDaemon) -> None:
+    daemon.ctl("fault", "pause", "--target", "valkey-3", "--countdown", "0", check=True)
+    refused = daemon.ctl("fault", "pause", "--target", "valkey-0", "--countdown", "0")
+    assert refused.returncode == 1
+    assert "--force" in refused.stderr
+    assert daemon.ctl("fault", "pause", "--target", "valkey-0", "--countdown", "0", "--force").returncode == 0
+    daemon.ctl("recover", check=True)
+    assert daemon.status()["health"]["ok"] is True
+
+
+def test_a_server_killed_from_outside_stays_down_until_a_person_restarts_it(daemon: RealDaemon) -> None:
+    os.kill(daemon.pid("valkey-4"), signal.SIGKILL)
+    assert daemon.ctl("wait", "ticket.opened", "--timeout", "5").returncode in (0, 4)
+    until(lambda: daemon.status()["tickets_open"] > 0, "a ticket")
+    assert daemon.process("valkey-4")["state"] != "ready"
+    assert daemon.ctl("restart", "valkey-4").returncode == 0
+    until(lambda: daemon.status()["health"]["ok"], "the cluster to be healthy")
+    until(lambda: daemon.status()["tickets_open"] == 0, "the tickets to be resolved")
+
+
+def sees_chapter(follower: Follower, index: int) -> bool:
+    follower.poll(0.1)
+    return follower.state.demo is not None and follower.state.demo.index == index
+
+
+def test_two_clients_and_a_script_see_the_same_chapter(daemon: RealDaemon) -> None:
+    with daemon.follower() as first, daemon.follower() as second:
+        for index in (1, 2):
+            assert daemon.ctl("next").returncode == 0
+            for follower in (first, second):
+                until(partial(sees_chapter, follower, index), f"chapter {index}")
+        assert first.state.demo is not None
+        assert second.state.demo is not None
+        assert first.state.demo.title == second.state.demo.title
+        daemon.ctl("goto", "0", check=True)
+
+
+def test_without_a_daemon_the_command_that_starts_one_is_named(stopped_daemon: RealDaemon) -> None:
+    for command in (["status"], ["next"], ["wait", "violation.opened"], ["events", "-f"]):
+        done = stopped_daemon.ctl(*command)
+        assert done.returncode == 3, command
+        assert "operatord start" in done.stderr
+    assert stopped_daemon.operatord("stop", check=False).returncode == 3
+    assert stopped_daemon.operatord("status", check=False).returncode == 3

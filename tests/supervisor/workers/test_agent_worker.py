@@ -1,0 +1,119 @@
+"""The agent worker: one diagnosis at a time, thinking aloud, whatever becomes of the subject."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from operator_protocol.errors import BadRequest
+from operator_protocol.models import AgentStep, Diagnosis, EvidenceItem
+from operator_protocol.records import from_body, to_body
+from operatord.subjects.base import Invariant, Observation
+from operatord.workers.agent.worker import Agent
+
+from . import agent_cases as cases
+from .worker_bench import MemoryContext
+
+
+class ToySubject:
+    """A subject that tells what the test wants it to, or does not."""
+
+    def __init__(self, facts: Sequence[str] = (), *, hangs: bool = False, fails: bool = False) -> None:
+        self._facts = facts
+        self._hangs = hangs
+        self._fails = fails
+        self.asked_about: list[str | None] = []
+        self.under_way = 0
+        self.most_at_once = 0
+
+    async def observe(self, deadline_s: float) -> Observation:
+        return Observation("toy", True, "", [])
+
+    async def evidence(self, node_id: str | None, deadline_s: float) -> list[EvidenceItem]:
+        self.asked_about.append(node_id)
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            if self._hangs:
+                await asyncio.sleep(3600)
+            if self._fails:
+                raise ConnectionError("no route")
+            await asyncio.sleep(0)
+        finally:
+            self.under_way -= 1
+        return [EvidenceItem(number, "topology", text) for number, text in enumerate(self._facts, start=1)]
+
+    def invariants(self) -> Sequence[Invariant]:
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
+def diagnose(subject: ToySubject) -> tuple[Diagnosis, list[AgentStep]]:
+    async def ask() -> tuple[Diagnosis, list[AgentStep]]:
+        ctx = MemoryContext({})
+        agent = Agent(ctx, subject, "valkey")
+        reply = await agent.diagnose({"dossier": to_body(cases.primary_killed())})
+        return from_body(Diagnosis, reply["diagnosis"]), [
+            from_body(AgentStep, body) for body in ctx.bodies("agent.step")
+        ]
+
+    return asyncio.run(ask())
+
+
+def test_it_thinks_aloud_from_the_evidence_to_the_answer() -> None:
+    diagnosis, steps = diagnose(ToySubject(["5 of 5 other nodes flag valkey-0 as failing"]))
+    assert {step.ticket for step in steps} == {7}
+    kinds = [step.kind for step in steps]
+    assert kinds[0] == "tool"
+    assert kinds[-2:] == ["result", "result"]
+    assert kinds.count("evidence") >= 3
+    assert kinds.count("thought") >= 3
+    assert all(0 < len(step.text) <= 220 and "\n" not in step.text for step in steps)
+    assert steps[-2].text.startswith("process_killed")
+    assert "start_server valkey-0" in steps[-1].text
+    assert "5 of 5 other nodes flag valkey-0 as failing" in [item.text for item in diagnosis.evidence]
+
+
+def test_the_subject_is_asked_about_the_node_that_the_trouble_is_at() -> None:
+    subject = ToySubject()
+
+    async def ask() -> None:
+        agent = Agent(MemoryContext({}), subject, "valkey")
+        await agent.diagnose({"dossier": to_body(cases.primary_killed_symptom_elsewhere())})
+
+    asyncio.run(ask())
+    assert subject.asked_about == ["valkey-0"]
+
+
+@pytest.mark.parametrize("subject", [ToySubject(hangs=True), ToySubject(fails=True)], ids=["hangs", "fails"])
+def test_a_subject_that_cannot_be_asked_does_not_keep_the_diagnosis_from_coming(subject: ToySubject) -> None:
+    diagnosis, steps = diagnose(subject)
+    assert diagnosis.cause == "process_killed"
+    assert "could not be asked" in steps[0].text
+
+
+def test_diagnoses_wait_for_their_turn() -> None:
+    subject = ToySubject(["x"])
+
+    async def ask() -> None:
+        ctx = MemoryContext({})
+        agent = Agent(ctx, subject, "valkey")
+        dossiers = [to_body(case()) for case in (cases.primary_killed, cases.primary_paused, cases.no_fault)]
+        replies = await asyncio.gather(*(agent.diagnose({"dossier": one}) for one in dossiers))
+        causes = [reply["diagnosis"]["cause"] for reply in replies]
+        assert causes == ["process_killed", "process_paused", "no_fault"]
+
+    asyncio.run(ask())
+    assert subject.most_at_once == 1
+
+
+def test_a_request_without_a_dossier_is_refused() -> None:
+    async def ask() -> None:
+        agent = Agent(MemoryContext({}), ToySubject(), "valkey")
+        for args in ({}, {"dossier": "x"}, {"dossier": {"ticket": 3}}):
+            with pytest.raises(BadRequest):
+                await agent.diagnose(args)
+
+    asyncio.run(ask())

@@ -23,7 +23,14 @@ from operator_protocol.errors import OperatorError
 from operator_protocol.frames import Frame
 from operator_protocol.models import ProcessState, Ticket, Violation
 from operator_protocol.records import from_body, to_body
-from operator_protocol.topics import TICKET_OPENED, VIOLATION_CLOSED, VIOLATION_OPENED, process_log, process_state
+from operator_protocol.topics import (
+    CLUSTER_HEALTH,
+    TICKET_OPENED,
+    VIOLATION_CLOSED,
+    VIOLATION_OPENED,
+    process_log,
+    process_state,
+)
 from operatord.bus.broker import Broker
 from operatord.bus.ingest import Ingest
 from operatord.bus.journal import Journal
@@ -45,6 +52,7 @@ from operatord.subject_factory import make_control
 from operatord.subjects.base import Observation
 from operatord.tickets.desk import TicketDesk
 from operatord.tickets.history import History
+from operatord.tickets.inbox import TicketInbox
 from operatord.zmq_loop import Context as ZmqContext
 
 WORKERS = ("monitor", "agent", "ycsb")
@@ -202,6 +210,7 @@ class Daemon:
         self._ticket_db = db
         self.tickets = TicketDesk(db, self.broker.publish)
         self.tickets.resume()
+        self._inbox = TicketInbox(self.tickets, self.log)
         self.diagnosis = DiagnosisDesk(
             self.ingest,
             self.broker,
@@ -238,22 +247,20 @@ class Daemon:
         self._chores = [asyncio.create_task(self._every_second())]
 
     async def _settle_debts(self) -> None:
-        """Undo what an earlier daemon owed, then settle its tickets by what is true now."""
+        """Undo what an earlier daemon owed."""
         for notice in self._undo_journal.notices:
             self.log(notice)
         for fault in await self.faults.sweep():
             self.log(f"{fault.kind} on {fault.target}, owed since an earlier run, is settled: {fault.recovered_by}")
         for fault in self.faults.owed():
             self.log(f"{fault.kind} on {fault.target} is still owed: {fault.error}")
-        look = await self.observer.look()
-        if self.tickets is not None:
-            self.tickets.reconcile(self.broker.memory.state.violations.values(), healthy=look.ok)
 
     async def _every_second(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
             self.broker.heartbeat()
+            self._inbox.retry()
             for state in self.processes.sample_usage():
                 if state.pid is not None:
                     self._process_changed(state)
@@ -315,13 +322,15 @@ class Daemon:
         if self.tickets is None:
             return
         if topic == VIOLATION_OPENED:
-            self.tickets.opened(from_body(Violation, body))
+            self._inbox.opened(from_body(Violation, body))
         elif topic == VIOLATION_CLOSED:
-            self.tickets.closed(from_body(Violation, body))
+            self._inbox.closed(from_body(Violation, body))
         elif topic == TICKET_OPENED and self.diagnosis is not None:
             self.diagnosis.opened(from_body(Ticket, body))
-        elif topic == "cluster.health":
-            self.faults.note(from_body(Observation, body))
+        elif topic == CLUSTER_HEALTH:
+            look = from_body(Observation, body)
+            self.faults.note(look)
+            self._inbox.observed(look.ok, list(self.broker.memory.state.violations.values()))
 
     def _process_changed(self, state: ProcessState) -> None:
         self.broker.publish(process_state(state.name), to_body(state))

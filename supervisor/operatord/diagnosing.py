@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable
 
 from operator_protocol.errors import Conflict, OperatorError
-from operator_protocol.models import Diagnosis, Ticket
+from operator_protocol.models import Diagnosis, Ticket, TicketDiagnosis
 from operator_protocol.records import from_body, to_body
 from operator_protocol.topics import AGENT_DIAGNOSIS
 from operatord.bus.broker import Broker
@@ -65,25 +65,21 @@ class DiagnosisDesk:
 
     async def diagnose(self, number: int) -> Ticket:
         """Diagnose ticket ``number`` now. Raises ``NotFound``, ``Conflict`` if it is resolved, the agent's error."""
-        ticket = self._tickets.get(number)
-        if ticket.status == "resolved":
-            raise Conflict(f"ticket {number} is resolved", "only open tickets are diagnosed")
         self._due.pop(number, None)
         async with self._busy:
-            return await self._diagnose(ticket)
+            return await self._diagnose(number)
 
-    async def _diagnose(self, ticket: Ticket) -> Ticket:
-        self._tickets.set_status(ticket.id, "diagnosing")
-        dossier = self._history.dossier(self._tickets.get(ticket.id), self._tickets.alike(ticket))
+    async def _diagnose(self, number: int) -> Ticket:
+        ticket = self._tickets.begin_diagnosis(number)
+        dossier = self._history.dossier(ticket, self._tickets.alike(ticket))
         try:
             reply = await self._ingest.request(WORKER, "diagnose", {"dossier": to_body(dossier)}, timeout_s=_TIMEOUT_S)
+            diagnosis = from_body(Diagnosis, reply.get("diagnosis") or {})
         except OperatorError:
-            if self._tickets.get(ticket.id).status == "diagnosing":
-                self._tickets.set_status(ticket.id, "open")
+            self._tickets.give_up_diagnosis(number)
             raise
-        diagnosis = from_body(Diagnosis, reply["diagnosis"])
-        updated = self._tickets.attach_diagnosis(ticket.id, diagnosis)
-        self._broker.publish(AGENT_DIAGNOSIS, {"ticket": ticket.id, "diagnosis": to_body(diagnosis)}, source=WORKER)
+        updated = self._tickets.attach_diagnosis(number, diagnosis)
+        self._broker.publish(AGENT_DIAGNOSIS, to_body(TicketDiagnosis(number, diagnosis)), source=WORKER)
         return updated
 
     async def _work(self) -> None:
@@ -94,12 +90,13 @@ class DiagnosisDesk:
                 await self._sleep()
                 continue
             del self._due[number]
-            ticket = self._tickets.get(number)
-            if ticket.status == "resolved" or ticket.diagnosis is not None:
+            if self._tickets.get(number).diagnosis is not None:
                 continue
             try:
                 async with self._busy:
-                    await self._diagnose(ticket)
+                    await self._diagnose(number)
+            except Conflict:
+                continue  # resolved before its turn came
             except OperatorError as error:
                 self._log(f"ticket {number} is not diagnosed yet: {error}")
                 self._due[number] = loop.time() + _RETRY_S

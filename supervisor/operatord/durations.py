@@ -32,7 +32,9 @@ def require_seconds(seconds: float, what: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """``seconds`` for a person: ``0.2 s``, ``12 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    """``seconds`` for a person: ``15 ms``, ``0.2 s``, ``12 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    if 0.0005 <= seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)

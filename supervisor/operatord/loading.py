@@ -31,8 +31,7 @@ class LoadDesk:
 
     def configuration(self) -> Body:
         """What a new ``ycsb`` worker is told: the source to take up again, if there is one."""
-        source = self._wanted
-        return {"source": to_body(source) | {"rate": self._rate or source.rate} if source is not None else None}
+        return {"source": to_body(self._wanted) if self._wanted is not None else None, "rate": self._rate}
 
     async def start(self, rate: float | None = None) -> None:
         """Start the load, or pace it when it runs. Raises ``Unavailable`` if its worker cannot."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import psutil
 import pytest
@@ -52,15 +53,16 @@ def test_the_load_comes_back_when_its_worker_was_killed(daemon: RealDaemon) -> N
     daemon.ctl("workload", "start", check=True)
     with daemon.follower() as follower:
         until(lambda: follower.poll(0.2) and follower.state.workload, "a sample")
+        killed_at = time.time()
         kill(daemon.pid("ycsb"))
-        operations = follower.state.workload[-1].operations
 
         def again() -> bool:
             follower.poll(0.2)
             window = follower.state.workload
-            return bool(window) and window[-1].operations < operations and window[-1].ops_per_sec > 0
+            return bool(window) and window[-1].sampled_at > killed_at + 2 and window[-1].ops_per_sec > 0
 
         until(again, "the load to run again")
+        assert follower.state.processes["ycsb"].restarts == 1
 
 
 def test_a_daemon_killed_during_a_fault_leaves_nothing_and_the_next_start_is_clean(stopped_daemon: RealDaemon) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE
-from operator_clients.ctl.output import clean, count, duration, maps
+from operator_clients.ctl.output import clean, count, maps
 from operator_clients.ctl.parsing import duration_s, whole_seconds
 from operator_clients.ctl.session import Session
+from operator_clients.format import duration
 from operator_protocol import topics
 from operator_protocol.codec import Body
 from operator_protocol.errors import DaemonUnreachable, OperatorError, Unavailable

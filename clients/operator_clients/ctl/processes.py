@@ -6,8 +6,9 @@ from typing import Any
 
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE
-from operator_clients.ctl.output import Paint, clean, duration, maps, size, stdout_paint, table
+from operator_clients.ctl.output import Paint, clean, maps, stdout_paint, table
 from operator_clients.ctl.session import Session
+from operator_clients.format import byte_size, duration
 
 _HEADER = ("PROCESS", "KIND", "STATE", "PID", "RESTARTS", "CPU", "MEMORY", "NOTE")
 
@@ -26,7 +27,7 @@ def _row(process: Mapping[str, Any]) -> tuple[object, ...]:
         process.get("pid"),
         process.get("restarts", 0),
         f"{cpu:.0f} %" if isinstance(cpu, int | float) else None,
-        size(process.get("rss")),
+        _memory(process.get("rss")),
         _note(process),
     )
 
@@ -78,3 +79,7 @@ def _name(parser: argparse.ArgumentParser) -> None:
 PROCESSES = Subcommand(_no_arguments, _list, "  operatorctl processes\n  operatorctl processes --json")
 RESTART = Subcommand(_name, _restart, "  operatorctl restart monitor\n  operatorctl restart valkey-2")
 STOP = Subcommand(_name, _stop, "  operatorctl stop agent\n  operatorctl restart agent")
+
+
+def _memory(rss: object) -> str:
+    return byte_size(rss) if isinstance(rss, int) else "-"

@@ -6,9 +6,10 @@ from typing import Any
 
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE
-from operator_clients.ctl.output import Paint, clean, count, duration, maps, ops, stdout_paint, table
+from operator_clients.ctl.output import Paint, clean, count, maps, ops, stdout_paint, table
 from operator_clients.ctl.processes import process_rows
 from operator_clients.ctl.session import Session
+from operator_clients.format import duration
 
 _EXAMPLES = """\
   operatorctl status

@@ -14,9 +14,9 @@ from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.describe import event_document, event_line
 from operator_clients.ctl.exits import DONE, Usage
 from operator_clients.ctl.feed import Feed
-from operator_clients.ctl.output import duration
 from operator_clients.ctl.parsing import duration_s
 from operator_clients.ctl.session import Session
+from operator_clients.format import duration
 from operator_protocol import topics
 from operator_protocol.errors import DeadlineExceeded
 from operator_protocol.frames import Frame

@@ -6,9 +6,10 @@ from typing import Any
 
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE, Usage
-from operator_clients.ctl.output import clean, duration, ops
+from operator_clients.ctl.output import clean, ops
 from operator_clients.ctl.parsing import rate
 from operator_clients.ctl.session import Session
+from operator_clients.format import duration
 
 _EXAMPLES = """\
   operatorctl workload start

@@ -5,7 +5,7 @@ import math
 from rich.console import RenderableType
 from rich.text import Text
 
-from operator_clients.viewer.format import age
+from operator_clients.format import age
 from operator_clients.viewer.keymap import KEYMAP, key_label, keys_label
 from operator_clients.viewer.layout import MIN_HEIGHT, MIN_WIDTH, Size
 from operator_clients.viewer.panels.paper import boxed, hanging, line, paragraph, shortened, sides

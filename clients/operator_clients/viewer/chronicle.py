@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from operator_clients.viewer.format import clean, duration, number
+from operator_clients.format import clean, duration, number
 from operator_clients.viewer.theme import NODE, Tone, signal_name
 from operator_protocol import topics
 from operator_protocol.codec import Body

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from operator_clients.format import clean
 from operator_clients.viewer.chronicle import LogLine
-from operator_clients.viewer.format import clean
 from operator_clients.viewer.keymap import Action, binding_of
 from operator_clients.viewer.story import Story
 from operator_clients.viewer.theme import Tone

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from operator_clients.format import clean, duration
 from operator_clients.viewer.chronicle import Chronicle, LogLine, about, diagnosis_of
-from operator_clients.viewer.format import clean, duration
 from operator_protocol import topics
 from operator_protocol.errors import BadRequest
 from operator_protocol.frames import Frame

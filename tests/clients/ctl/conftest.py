@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-
-from clients.ctl.scripted import ScriptedDaemon
+from tests.clients.scripted import ScriptedDaemon
 
 CTL = (sys.executable, "-m", "operator_clients.ctl")
 Ctl = Callable[..., "subprocess.CompletedProcess[str]"]

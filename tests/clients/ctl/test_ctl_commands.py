@@ -1,10 +1,10 @@
 """The subcommands that ask once: what they send, what they print as text and as JSON."""
 
 import pytest
+from tests.clients import bodies
+from tests.clients.ctl.conftest import Ctl
+from tests.clients.scripted import Script, ScriptedDaemon, any_json
 
-from clients.ctl import bodies
-from clients.ctl.conftest import Ctl
-from clients.ctl.scripted import Script, ScriptedDaemon, any_json
 from operator_clients.ctl.tickets import STATUSES
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, NotFound

@@ -4,10 +4,9 @@ import json
 import signal
 
 import pytest
-
-from clients.ctl.conftest import Ctl, Popen
-from clients.ctl.scripted import ScriptedDaemon, any_json
-from clients.ctl.scripted_demo import ScriptedDemo
+from tests.clients.ctl.conftest import Ctl, Popen
+from tests.clients.scripted import ScriptedDaemon, any_json
+from tests.clients.scripted_demo import ScriptedDemo
 
 
 def test_the_walk_goes_through_all_chapters_and_reports_what_it_measured(daemon: ScriptedDaemon, ctl: Ctl) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from tests.clients import bodies
+from tests.clients.ctl.conftest import CTL, Ctl
+from tests.clients.scripted import Script, ScriptedDaemon, any_json
 
-from clients.ctl import bodies
-from clients.ctl.conftest import CTL, Ctl
-from clients.ctl.scripted import Script, ScriptedDaemon, any_json
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, DeadlineExceeded
 from operator_protocol.records import to_body

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from clients.ctl import bodies
-from clients.ctl.conftest import CTL
-from clients.ctl.scripted import ScriptedDaemon
+from tests.clients import bodies
+from tests.clients.ctl.conftest import CTL
+from tests.clients.scripted import ScriptedDaemon
 
 TOO_DEAR = ("rich", "dataclasses", "asyncio", "inspect", "subprocess", "shutil", "difflib", "socket")
 NOT_FOR_ONE_COMMAND = (

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from clients.ctl import bodies
+from tests.clients import bodies
+
 from operator_clients.ctl.served import ServedByNodes
 from operator_clients.ctl.story import Story
 from operator_protocol.frames import Frame, Header

@@ -2,9 +2,10 @@
 
 import json
 
-from clients.ctl import bodies
-from clients.ctl.conftest import Ctl, Popen
-from clients.ctl.scripted import ScriptedDaemon
+from tests.clients import bodies
+from tests.clients.ctl.conftest import Ctl, Popen
+from tests.clients.scripted import ScriptedDaemon
+
 from operator_protocol.records import to_body
 
 

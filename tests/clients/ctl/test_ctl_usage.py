@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.clients.ctl.conftest import Ctl, Popen
+from tests.clients.scripted import ScriptedDaemon, any_json
 
-from clients.ctl.conftest import Ctl, Popen
-from clients.ctl.scripted import ScriptedDaemon, any_json
 from operator_clients.ctl.commands import COMMANDS
 from operator_clients.ctl.exits import exit_code
-from operator_clients.ctl.output import duration, size
 from operator_clients.ctl.parsing import duration_s
 from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, InternalError
 
@@ -123,20 +122,3 @@ def test_ctrl_c_is_quiet(daemon: ScriptedDaemon, start_ctl: Popen) -> None:
 )
 def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
     assert duration_s(text) == seconds
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.04, "0.0 s"), (59, "59 s"), (75, "1 min 15 s"), (7260, "2 h 1 min"), (90000, "1 d 1 h")]
-)
-def test_durations_are_shown_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_sizes_have_binary_units() -> None:
-    assert [size(value) for value in (None, 900, 2048, 5 << 20, 3 << 30)] == [
-        "-",
-        "900 B",
-        "2.0 KiB",
-        "5.0 MiB",
-        "3.0 GiB",
-    ]

@@ -4,10 +4,10 @@ import threading
 import time
 
 import pytest
+from tests.clients import bodies
+from tests.clients.ctl.conftest import Ctl, Popen
+from tests.clients.scripted import ScriptedDaemon, any_json
 
-from clients.ctl import bodies
-from clients.ctl.conftest import Ctl, Popen
-from clients.ctl.scripted import ScriptedDaemon, any_json
 from operator_clients.ctl.wait import holds, since_last_owed_injection
 from operator_protocol.codec import Body
 from operator_protocol.frames import Frame, Header

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from clients.ctl.scripted import ScriptedDaemon
-from clients.viewer import scenes
+from tests.clients.scripted import ScriptedDaemon
+from tests.clients.viewer import scenes
 
 
 @pytest.fixture

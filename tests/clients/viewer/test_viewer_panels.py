@@ -5,8 +5,8 @@ import re
 
 import pytest
 from rich.cells import cell_len
+from tests.clients.viewer import scenes
 
-from clients.viewer import scenes
 from operator_clients.viewer.canvas import Pen, Picture
 from operator_clients.viewer.compose import compose
 from operator_clients.viewer.layout import MIN_HEIGHT, MIN_WIDTH, Size, arrange, too_small

@@ -13,11 +13,10 @@ from types import TracebackType
 from typing import Self
 
 import pytest
-
-from clients.ctl.scripted import ScriptedDaemon
-from clients.viewer import scenes
-from clients.viewer.conftest import stage_two
-from clients.viewer.terminal import Terminal
+from tests.clients.scripted import ScriptedDaemon
+from tests.clients.viewer import scenes
+from tests.clients.viewer.conftest import stage_two
+from tests.clients.viewer.terminal import Terminal
 
 COMMAND = (sys.executable, "-m", "operator_clients.viewer")
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pyte
 import pytest
 from rich.text import Text
+from tests.clients.viewer import scenes
 
-from clients.viewer import scenes
 from operator_clients.viewer import diff
 from operator_clients.viewer.canvas import Canvas, Cell, Pen, Picture
 from operator_clients.viewer.compose import compose

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from clients.viewer import scenes
+from tests.clients.viewer import scenes
+
 from operator_clients.viewer.story import LOG_LINES, STEPS_PER_TICKET, Story
 from operator_protocol.frames import Frame
 from operator_protocol.models import AgentStep, ClusterHealth

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.clients.scripted import ScriptedDaemon
+from tests.clients.viewer import scenes
+from tests.clients.viewer.conftest import stage_two
+from tests.clients.viewer.terminal import Terminal
 
-from clients.ctl.scripted import ScriptedDaemon
-from clients.viewer import scenes
-from clients.viewer.conftest import stage_two
-from clients.viewer.terminal import Terminal
 from operator_protocol.errors import Conflict
 from operator_protocol.records import to_body
 

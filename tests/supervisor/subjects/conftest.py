@@ -114,10 +114,14 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 
 
 @pytest.fixture
-def make_control(servers: Servers, tmp_path: Path) -> ControlFactory:
+def make_control(servers: Servers, tmp_path: Path) -> Iterator[ControlFactory]:
     """A control half on ``servers``: ``make_control(keep=True, memory_bytes=…)``."""
+    made: list[ValkeyControl] = []
 
     def make(*, keep: bool = False, **options: Scalar) -> ValkeyControl:
-        return ValkeyControl(servers, tmp_path / "state", options, keep=keep)
+        made.append(ValkeyControl(servers, tmp_path / "state", options, keep=keep))
+        return made[-1]
 
-    return make
+    yield make
+    for control in made:
+        asyncio.run(control.stop())

@@ -89,6 +89,12 @@ def test_a_replica_out_of_sync_is_a_broken_link_but_still_a_replica() -> None:
     assert found["replication_link"][0].message == "valkey-5 is not in sync with its primary valkey-2"
 
 
+def test_a_replica_whose_primary_is_dead_has_no_broken_link_of_its_own() -> None:
+    dead: dict[str, object] = {"state": "down", "detail": {"serves": False}}
+    found = _breaches(_seen(valkey_2=dead, valkey_5={"state": "degraded", "detail": {"link": "down"}}))
+    assert set(found) == {"node_down", "slot_uncovered"}
+
+
 @pytest.mark.parametrize(
     ("detail", "invariant", "threshold"),
     [

@@ -1,10 +1,13 @@
 """Options, the server program, ports and ``cluster.json``."""
 
 import contextlib
+import itertools
 import json
 import os
 import platform
+import random
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from operator_protocol.errors import BadRequest, Unavailable
 from operator_protocol.models import Scalar
 from operatord.subjects.valkey.binary import server_program
 from operatord.subjects.valkey.formation import key_slot
-from operatord.subjects.valkey.layout import Layout, plan, slot_range
+from operatord.subjects.valkey.layout import Layout, PortClaim, plan, slot_range
 from operatord.subjects.valkey.settings import Settings
 
 _HOST = "127.0.0.1"
@@ -69,6 +72,24 @@ def test_free_ports_stay_clear_of_those_that_the_kernel_gives_to_clients(tmp_pat
     ports = layout.ports + layout.bus_ports
     assert len(set(ports)) == 12
     assert max(ports) < start or start < 12_000
+
+
+def test_ports_that_another_daemon_claims_are_left_alone_though_nobody_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = plan(tmp_path, _HOST, 0, 1000)
+    claim = PortClaim(claimed)
+    monkeypatch.setattr(random, "randrange", _aim_at((claimed.ports[0] - 10_000) // 12))
+    assert plan(tmp_path, _HOST, 0, 1000).ports[0] != claimed.ports[0]
+    claim.release()
+    monkeypatch.setattr(random, "randrange", _aim_at((claimed.ports[0] - 10_000) // 12))
+    assert plan(tmp_path, _HOST, 0, 1000).ports == claimed.ports
+
+
+def _aim_at(first: int) -> Callable[[int], int]:
+    """Chance that begins with ``first`` and goes on with what follows it."""
+    numbers = itertools.count(first)
+    return lambda stop: next(numbers) % stop
 
 
 def _free_base(directory: Path) -> int:

@@ -6,7 +6,7 @@ from itertools import groupby
 from rich.console import RenderableType
 from rich.text import Text
 
-from operator_clients.viewer.format import clean
+from operator_clients.format import clean
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.panels.paper import boxed, fit, inner, line
 from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, LEADER, NODE, SIGNAL, STRONG, WARN

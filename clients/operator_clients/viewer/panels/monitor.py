@@ -3,8 +3,8 @@
 from rich.console import RenderableType
 from rich.text import Text
 
+from operator_clients.format import age, byte_size, duration, time_of_day
 from operator_clients.viewer.chronicle import LogLine, about
-from operator_clients.viewer.format import age, byte_size, duration, time_of_day
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.panels.paper import boxed, fit, inner, line, paragraph, sides
 from operator_clients.viewer.story import Detection

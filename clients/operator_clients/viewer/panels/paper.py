@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from operator_clients.viewer.format import clean
+from operator_clients.format import clean
 from operator_clients.viewer.layout import Size
 
 Part: TypeAlias = str | tuple[str, str]

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from sparklines import sparklines
 
-from operator_clients.viewer.format import age, milliseconds, number
+from operator_clients.format import age, milliseconds, number
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.panels.paper import boxed, inner, line, sides
 from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, STRONG, WARN

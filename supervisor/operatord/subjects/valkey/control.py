@@ -23,7 +23,7 @@ from operatord.subjects.base import (
 from operatord.subjects.valkey import faults, formation
 from operatord.subjects.valkey.binary import server_program
 from operatord.subjects.valkey.health import PRIMARY
-from operatord.subjects.valkey.layout import SERVERS, Layout, node_id, plan
+from operatord.subjects.valkey.layout import SERVERS, Layout, PortClaim, node_id, plan
 from operatord.subjects.valkey.settings import Settings
 from operatord.subjects.valkey.wire import NodeClient
 
@@ -63,6 +63,7 @@ class ValkeyControl:
         self._host = host
         self._clock = clock
         self._layout: Layout | None = None
+        self._claim: PortClaim | None = None
         self._traces: dict[str, faults.Trace] = {}
 
     @property
@@ -101,6 +102,7 @@ class ValkeyControl:
                 await self._start_fresh(program, progress)
             except OperatorError:
                 await self._terminate_all()
+                self._claim_ports(None)
                 if self._settings.base_port or attempt == _ATTEMPTS or not self._somebody_else_listens():
                     raise
                 progress("a free port was taken by somebody else meanwhile; choosing others")
@@ -109,15 +111,16 @@ class ValkeyControl:
 
     async def stop(self) -> None:
         """Take the servers down; a cluster that is to be kept stays."""
-        if self._keep:
-            return
-        await self._terminate_all()
-        if self._layout is not None:
-            self._layout.forget()
+        if not self._keep:
+            await self._terminate_all()
+            if self._layout is not None:
+                self._layout.forget()
+        self._claim_ports(None)
 
     async def _start_fresh(self, program: Path, progress: Progress) -> None:
         layout = plan(self._directory, self._host, self._settings.base_port, self._settings.cluster_node_timeout_ms)
         self._layout = layout
+        self._claim_ports(layout)
         await asyncio.to_thread(_prepare, layout)
         ports = f"{layout.ports[0]}-{layout.ports[-1]}"
         progress(f"starting {len(layout.ports)} valkey-server processes on {self._host}, ports {ports}")
@@ -135,6 +138,7 @@ class ValkeyControl:
     async def _resume(self, program: Path, layout: Layout, running: list[str], progress: Progress) -> None:
         """Adopt the servers that run, start those that do not, and wake those that are stopped."""
         self._layout = layout
+        self._claim_ports(layout)
         missing = [member.id for member in layout.members if member.id not in running]
         progress(f"adopting {len(running)} running servers" + (f", starting {', '.join(missing)}" if missing else ""))
         for name in running:
@@ -177,6 +181,11 @@ class ValkeyControl:
 
     def _somebody_else_listens(self) -> bool:
         return self._layout is not None and bool(self._layout.taken_ports())
+
+    def _claim_ports(self, layout: Layout | None) -> None:
+        if self._claim is not None:
+            self._claim.release()
+        self._claim = PortClaim(layout) if layout is not None else None
 
     def _known_layout(self) -> Layout | None:
         if self._layout is None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from operator_protocol.errors import Unavailable
 from operatord.clock import Clock
 from operatord.subjects.valkey.layout import SHARDS, Layout, slot_range
-from operatord.subjects.valkey.views import parse_info, parse_nodes, slot_owners
+from operatord.subjects.valkey.views import Peer, parse_info, parse_nodes, slot_owners
 from operatord.subjects.valkey.wire import CommandRefused, NodeClient, NodeGone, NodeSilent, text
 
 _STEP_S = 0.005
@@ -87,10 +87,11 @@ async def form(clients: Clients, layout: Layout, end: float, clock: Clock = time
         for index in range(len(names))
         for other in range(index)
     )
-    await _all(
-        _follow(clients[first], text(ids[second]), end, clock) for first, second in zip(firsts, seconds, strict=True)
-    )
-    await _all(_take_over(clients[first], end, clock) for first in firsts)
+    shards = [
+        (clients[first], clients[second], text(ids[second])) for first, second in zip(firsts, seconds, strict=True)
+    ]
+    await _all(_follow(first, second_id, end, clock) for first, _, second_id in shards)
+    await _all(_take_over(first, text(ids[first.name]), second, end, clock) for first, second, _ in shards)
 
 
 async def _follow(client: NodeClient, primary_id: str, end: float, clock: Clock) -> None:
@@ -106,18 +107,25 @@ async def _follow(client: NodeClient, primary_id: str, end: float, clock: Clock)
     await until(followed, end, clock)
 
 
-async def _take_over(client: NodeClient, end: float, clock: Clock) -> None:
-    """Promote the replica once it is in sync and would serve."""
+async def _take_over(first: NodeClient, first_id: str, second: NodeClient, end: float, clock: Clock) -> None:
+    """Promote the replica ``first`` once it is in sync and would serve, and its primary knows it as its replica.
+
+    A primary that loses its slots to a node of another shard, as it thinks, stays behind as an empty primary.
+    """
 
     async def ready() -> str:
-        replies = await client.ask(("INFO", "replication"), ("CLUSTER", "INFO"), deadline_s=_ASK_S)
+        replies = await first.ask(("INFO", "replication"), ("CLUSTER", "INFO"), deadline_s=_ASK_S)
         replication, cluster = (parse_info(text(reply)) for reply in replies)
         if replication.get("master_link_status") != "up":
-            return f"{client.name} is not in sync"
-        return "" if cluster.get("cluster_state") == "ok" else f"{client.name} does not see the whole cluster"
+            return f"{first.name} is not in sync"
+        if cluster.get("cluster_state") != "ok":
+            return f"{first.name} does not see the whole cluster"
+        view = parse_nodes(text(await second.command("CLUSTER", "NODES", deadline_s=_ASK_S)))
+        known = any(peer.node_id == first_id and peer.role == "replica" for peer in view)
+        return "" if known else f"{second.name} does not know {first.name} as its replica"
 
     await until(ready, end, clock)
-    await client.command("CLUSTER", "FAILOVER", "TAKEOVER", deadline_s=_ASK_S)
+    await first.command("CLUSTER", "FAILOVER", "TAKEOVER", deadline_s=_ASK_S)
 
 
 async def healthy(clients: Clients, layout: Layout, end: float, clock: Clock = time.monotonic) -> None:
@@ -135,33 +143,41 @@ async def healthy(clients: Clients, layout: Layout, end: float, clock: Clock = t
 
 async def _missing(clients: Clients, layout: Layout) -> str:
     """What keeps the cluster from being whole, by the word of every node; empty when it is."""
-    by_port = {member.port: member.id for member in layout.members}
+    told = await _all(
+        client.ask(("CLUSTER", "INFO"), ("CLUSTER", "NODES"), ("INFO", "replication"), deadline_s=_ASK_S)
+        for client in clients.values()
+    )
+    views = [parse_nodes(text(nodes)) for _, nodes, _ in told]
+    problems = [
+        f"{name} {problem}"
+        for name, view, (cluster, _, replication) in zip(clients, views, told, strict=True)
+        if (problem := _problem(view, parse_info(text(cluster)), parse_info(text(replication)), len(layout.ports)))
+    ]
+    if problems:
+        return "; ".join(problems)
     maps = set()
-    for name, replies in zip(
-        clients,
-        await _all(
-            client.ask(("CLUSTER", "INFO"), ("CLUSTER", "NODES"), ("INFO", "replication"), deadline_s=_ASK_S)
-            for client in clients.values()
-        ),
-        strict=True,
-    ):
-        cluster, nodes, replication = (text(reply) for reply in replies)
-        view = parse_nodes(nodes)
-        if parse_info(cluster).get("cluster_state") != "ok":
-            return f"{name} says cluster_state:fail"
-        if len(view) != len(layout.ports) or any(peer.failing or not peer.connected for peer in view):
-            return f"{name} does not reach all other nodes"
-        told = parse_info(replication)
-        if told.get("role") == "slave" and told.get("master_link_status") != "up":
-            return f"{name} is not in sync with its primary"
-        if told.get("role") == "master" and ",state=online," not in told.get("slave0", ""):
-            return f"{name} has no replica in sync"
+    for view in views:
         owners = slot_owners([view])
-        maps.add(tuple(sorted((by_port.get(peer.port, ""), peer.role, owners.get(peer.node_id, ())) for peer in view)))
+        maps.add(tuple(sorted((peer.port, peer.role, owners.get(peer.node_id, ())) for peer in view)))
     if len(maps) != 1:
         return "the nodes do not agree yet on who owns which slots"
-    primaries = [entry for entry in next(iter(maps)) if entry[2]]
+    primaries = [entry for entry in maps.pop() if entry[2]]
     return "" if len(primaries) == SHARDS else f"{len(primaries)} primaries own slots instead of {SHARDS}"
+
+
+def _problem(view: list[Peer], cluster: Mapping[str, str], replication: Mapping[str, str], size: int) -> str:
+    """What is wrong in the eyes of one node."""
+    if cluster.get("cluster_state") != "ok":
+        return "says cluster_state:fail"
+    if len(view) != size or any(peer.failing or not peer.connected for peer in view):
+        return "does not reach all other nodes"
+    if replication.get("role") == "slave":
+        return "" if replication.get("master_link_status") == "up" else "is not in sync with its primary"
+    if not any(peer.slots for peer in view if "myself" in peer.flags):
+        return "is a primary without slots"
+    # "slave0:ip=127.0.0.1,port=7003,state=online,…", one line for each replica.
+    online = any(key.startswith("slave") and ",state=online," in value for key, value in replication.items())
+    return "" if online else "has no replica in sync"
 
 
 async def _unwritable(clients: Clients) -> str:

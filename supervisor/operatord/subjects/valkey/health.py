@@ -267,24 +267,24 @@ def _judge(
     states = [finding.state for finding in findings.values()]
     if not any(answer.answered for answer in answers) and "down" not in states:
         return None, "no node answered"
-    wrong = [
-        f"{name} {finding.problem}"
-        for state in ("down", "degraded")
-        for name, finding in findings.items()
-        if finding.state == state
-    ]
+    wrong = _problems(findings, "down")
     if uncovered := uncovered_slots(serving.values()):
         wrong.append(f"slots {spelled(uncovered)} uncovered")
     if not topology.cluster_ok:
         wrong.append("cluster_state is fail")
+    wrong += _problems(findings, "degraded")
     if not wrong:
         # A replica that is down or out of sync is named above already.
         wrong += [f"{name} has no replica" for name in topology.owned if not _followers(name, topology)]
     if wrong:
         return False, "; ".join(wrong)
     if "unknown" in states:
-        return None, "; ".join(f"{name} {found.problem}" for name, found in findings.items() if found.state != "up")
+        return None, "; ".join(_problems(findings, "unknown"))
     return True, ""
+
+
+def _problems(findings: Mapping[str, _Finding], state: NodeState) -> list[str]:
+    return [f"{name} {finding.problem}" for name, finding in findings.items() if finding.state == state]
 
 
 def _followers(primary: str, topology: Topology) -> list[str]:

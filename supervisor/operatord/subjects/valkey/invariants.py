@@ -129,13 +129,14 @@ def primary_without_replica(seen: Observation) -> Sequence[Breach]:
 
 
 def replication_link(seen: Observation) -> Sequence[Breach]:
-    """Every replica that answers is connected to its primary and in sync."""
+    """Every replica that answers is in sync with its primary, if that one is there to be in sync with."""
+    down = {node.id for node in seen.nodes if node.state == "down"}
     return [
         Breach(
             node.id, f"{node.id} is not in sync with its primary {node.detail.get('primary') or '(which is unknown)'}"
         )
         for node in seen.nodes
-        if node.detail.get("link") == "down"
+        if node.detail.get("link") == "down" and node.detail.get("primary") not in down
     ]
 
 

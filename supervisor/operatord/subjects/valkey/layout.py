@@ -4,6 +4,7 @@ The layout is written to ``cluster.json`` before the first server starts, so tha
 recover``) finds the cluster that an earlier one left running.
 """
 
+import contextlib
 import json
 import random
 import secrets
@@ -20,6 +21,11 @@ from operatord.subjects.base import Member
 SHARDS = 3
 SERVERS = 2 * SHARDS
 SLOTS = 16_384
+_FIRST_FREE = 10_000
+"""Free ports are looked for from here on, in blocks that do not overlap."""
+
+_BLOCK = 2 * SERVERS
+
 BUS_OFFSET = 10_000
 """Valkey's own default distance between a port and its cluster bus port."""
 
@@ -61,8 +67,6 @@ class Layout:
             "cluster-enabled": "yes",
             "cluster-config-file": "nodes.conf",
             "cluster-node-timeout": self.node_timeout_ms,
-            # A shard keeps its own replica: with one each there is none to spare for another shard.
-            "cluster-allow-replica-migration": "no",
             # Without the append-only file a primary that is restarted at once comes back empty, and its replica
             # then copies the emptiness.
             "appendonly": "yes",
@@ -183,13 +187,44 @@ def _free_ports(host: str) -> list[int]:
     A port inside that range may become some client's local port while its server is down, and then the server cannot
     come back.
     """
-    first, last = 10_000, _ephemeral_start() - 2 * SERVERS
+    blocks = (_ephemeral_start() - _FIRST_FREE) // _BLOCK
     for _ in range(200):
-        start = random.randint(first, max(first, last))
-        ports = list(range(start, start + 2 * SERVERS))
-        if _first_taken(host, ports) is None:
+        start = _FIRST_FREE + random.randrange(max(1, blocks)) * _BLOCK
+        ports = list(range(start, start + _BLOCK))
+        if not _is_claimed(start) and _first_taken(host, ports) is None:
             return ports
-    raise Unavailable(f"found no {2 * SERVERS} neighbouring free ports on {host}", "set base_port in [subject.valkey]")
+    raise Unavailable(f"found no {_BLOCK} neighbouring free ports on {host}", "set base_port in [subject.valkey]")
+
+
+class PortClaim:
+    """Says to other daemons of this machine that the ports of a cluster are in use even while a server is down.
+
+    Otherwise a new cluster might take the port of a server that a fault has just killed; its undo would fail, and
+    nodes of two clusters would talk to each other. The claim is the name of a socket that nobody ever writes to; it
+    ends with the process at the latest.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):  # an earlier daemon may still be on its way out; the ports decide then
+            self._socket.bind(_claim_name(layout.ports[0]))
+
+    def release(self) -> None:
+        """Give the ports up."""
+        self._socket.close()
+
+
+def _claim_name(first_port: int) -> str:
+    return f"\0operatord-valkey-ports-{first_port}"
+
+
+def _is_claimed(first_port: int) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as attempt:
+        try:
+            attempt.bind(_claim_name(first_port))
+        except OSError:
+            return True
+    return False
 
 
 def _ephemeral_start() -> int:

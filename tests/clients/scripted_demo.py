@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from clients.ctl import bodies
-from clients.ctl.scripted import Handler, Script, ScriptedDaemon
+from tests.clients import bodies
+from tests.clients.scripted import Handler, Script, ScriptedDaemon
+
 from operator_protocol.codec import Body
 from operator_protocol.models import ClusterHealth, Fault, Node
 from operator_protocol.records import to_body

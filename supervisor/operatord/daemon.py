@@ -56,6 +56,8 @@ from operatord.tickets.inbox import TicketInbox
 from operatord.zmq_loop import Context as ZmqContext
 
 WORKERS = ("monitor", "agent", "ycsb")
+_HEARD = ("cluster.", "workload.", "process.", "violation.", "ticket.", "agent.", "fault.")
+"""Topics that the daemon's own parts listen to."""
 _WORKERS_READY_S = 15.0
 _STOP_STEP_S = 5.0
 """No step of the stop may take longer; the keeper ends what is left."""
@@ -152,7 +154,7 @@ class Daemon:
         for name in ("frames", "control", "ingest"):
             # We hold the lock of this directory: a socket file in it belongs to a daemon that is gone.
             (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
-        self.broker.listen(self._on_frame)
+        self.broker.listen(self._on_frame, _HEARD)
         self.broker.bind(self._endpoint.frames)
         self.ingest.bind(self._endpoint.ingest)
         self.control.bind(self._endpoint.control)

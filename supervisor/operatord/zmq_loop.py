@@ -14,6 +14,10 @@ import zmq
 Socket = zmq.Socket[bytes]
 Context = zmq.Context[Socket]
 
+# Plain integers: pyzmq's enums cost more than the calls that they are passed to.
+_DONTWAIT = int(zmq.DONTWAIT)
+_RCVMORE = int(zmq.RCVMORE)
+
 
 class SocketPump:
     """Calls ``on_message(parts)`` for each message that arrives on ``socket``."""
@@ -57,12 +61,14 @@ class SocketPump:
 
     def _drain(self) -> None:
         self._scheduled = False
-        receive, handle = self.socket.recv_multipart, self._on_message
+        receive, more, handle = self.socket.recv, self.socket.getsockopt, self._on_message
         for _ in range(self._batch):
             if self.is_closed():
                 return
             try:
-                parts = receive(zmq.DONTWAIT)
+                parts = [receive(_DONTWAIT)]
+                while more(_RCVMORE):
+                    parts.append(receive())
             except zmq.Again:
                 return
             handle(parts)

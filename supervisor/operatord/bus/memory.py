@@ -16,6 +16,7 @@ _TAIL_LENGTHS: Mapping[str, int] = {
     "demo": 50,
 }
 """Frames kept by first word of the topic."""
+_FAMILIES = (*(f"{family}." for family in _TAIL_LENGTHS), "process.", "cluster.", "workload.")
 _LOG_TAIL = 100
 """Log lines kept for each process."""
 _PROCESS_STATE_TAIL = 200
@@ -29,6 +30,10 @@ class Memory:
         self.rejected = 0
         """Bodies that were not what their topic promises."""
         self._tails: dict[str, deque[Frame]] = {}
+
+    def wants(self, topic: str) -> bool:
+        """Whether a frame of this topic has any bearing on the state or the tails."""
+        return topic.startswith(_FAMILIES)
 
     def take(self, frame: Frame) -> None:
         """Apply one frame. A malformed body is counted, never fatal: it has been forwarded as it came."""

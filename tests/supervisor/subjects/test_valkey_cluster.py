@@ -83,7 +83,7 @@ def _role(seen: Observation, name: str) -> str:
 
 
 def _all_slots_served(seen: Observation) -> bool:
-    return seen.metrics["slots_served"] == 16384
+    return seen.metrics["slots_served"] == 16384 and seen.metrics["cluster_ok"] == 1
 
 
 def _key_of(slots: str) -> str:

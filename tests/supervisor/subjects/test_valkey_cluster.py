@@ -412,9 +412,9 @@ def test_an_unknown_option_is_refused_when_the_subject_is_made(make_control: Con
 
 
 def test_the_load_runs_our_client_against_all_nodes(make_control: ControlFactory, tmp_path: Path) -> None:
-    base = plan(tmp_path, "127.0.0.1", 0, 1000)
-    (tmp_path / "state" / "valkey").mkdir(parents=True)
-    layout = plan(tmp_path / "state" / "valkey", "127.0.0.1", base.ports[0], 1000)
+    directory = tmp_path / "state" / "valkey"
+    directory.mkdir(parents=True)
+    layout = plan(directory, "127.0.0.1", 0, 1000)
     layout.save()
     source = make_control(workload_rate=1500).workload()
     assert source.command[:4] == [sys.executable, "-m", "operatord.ycsb", "run"]

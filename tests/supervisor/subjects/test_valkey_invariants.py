@@ -127,8 +127,15 @@ def test_thresholds_and_grace_periods_come_from_the_options() -> None:
     settings = Settings.read({"p99_ms": 0.1, "p99_grace_s": 0.5, "node_down_grace_s": 2})
     graces = {one.name: one.grace_s for one in invariants.of(settings)}
     assert (graces["p99_latency"], graces["node_down"]) == (0.5, 2.0)
-    assert len(_breaches(_seen(), settings)["p99_latency"]) == 6
+    assert len(_breaches(_seen(valkey_1={"detail": {"p99_ms": 1.3}}), settings)["p99_latency"]) == 1
 
 
 def test_every_invariant_says_what_to_do() -> None:
     assert all(one.runbook for one in invariants.of(Settings()))
+
+
+def test_nodes_that_are_late_together_say_something_about_the_host_and_not_about_a_node() -> None:
+    late = {f"valkey_{index}": {"detail": {"p99_ms": 14.0 + index}} for index in range(6)}
+    assert "p99_latency" not in _breaches(_seen(**late))
+    very_late = {f"valkey_{index}": {"detail": {"p99_ms": 70.0 + index}} for index in range(6)}
+    assert len(_breaches(_seen(**very_late))["p99_latency"]) == 6

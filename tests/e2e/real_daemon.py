@@ -1,7 +1,10 @@
 """Real daemons with directories of their own, driven through their command lines."""
 
+import asyncio
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +17,7 @@ import psutil
 from operator_protocol.endpoint import Endpoint, runtime_endpoint
 from operator_protocol.follow import Follower
 from operatord.paths import lock_holder
+from operatord.processes.records import ServerRecords, end_leftovers
 
 BIN = Path(sys.executable).parent
 START_S = 60.0
@@ -38,6 +42,17 @@ class RealDaemon:
     def stop(self) -> None:
         if lock_holder(self.runtime_dir) is not None:
             self.operatord("stop")
+
+    def end(self) -> None:
+        """Whatever a test left: no daemon, no servers that were kept."""
+        with contextlib.suppress(AssertionError):
+            self.stop()
+        if (keeper := lock_holder(self.runtime_dir)) is not None:
+            os.kill(keeper, signal.SIGTERM)
+            self.wait_gone()
+        servers = self.state_dir / "servers.json"
+        if servers.exists():
+            asyncio.run(end_leftovers(ServerRecords(servers)))
 
     def operatord(self, command: str, *options: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         return run([str(BIN / "operatord"), command, *self.directories, *options], check=check)

@@ -135,7 +135,9 @@ def test_every_invariant_says_what_to_do() -> None:
 
 
 def test_nodes_that_are_late_together_say_something_about_the_host_and_not_about_a_node() -> None:
-    late = {f"valkey_{index}": {"detail": {"p99_ms": 14.0 + index}} for index in range(6)}
+    late: dict[str, dict[str, object]] = {f"valkey_{index}": {"detail": {"p99_ms": 14.0 + index}} for index in range(6)}
     assert "p99_latency" not in _breaches(_seen(**late))
-    very_late = {f"valkey_{index}": {"detail": {"p99_ms": 70.0 + index}} for index in range(6)}
+    very_late: dict[str, dict[str, object]] = {
+        f"valkey_{index}": {"detail": {"p99_ms": 70.0 + index}} for index in range(6)
+    }
     assert len(_breaches(_seen(**very_late))["p99_latency"]) == 6

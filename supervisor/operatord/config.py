@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from operator_protocol.endpoint import tcp_endpoint
 from operator_protocol.errors import BadRequest, NotFound
 from operatord.paths import config_home
 from operatord.subjects.valkey.settings import Settings
@@ -59,7 +60,7 @@ class MonitorSection(_Section):
 class AgentSection(_Section):
     """``[agent]``."""
 
-    settle_s: Annotated[float, Field(ge=0, le=60)] = 1.5
+    settle_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long evidence may come in after a ticket was opened before it is diagnosed."""
 
 
@@ -77,6 +78,21 @@ class JournalSection(_Section):
     keep_files: Annotated[int, Field(ge=1, le=10_000)] = 8
 
 
+class ListenSection(_Section):
+    """``[listen]``."""
+
+    tcp: str = ""
+    """``tcp://HOST:PORT`` of frames, control one port above; always encrypted, and only for keys. Empty for none."""
+
+    @field_validator("tcp")
+    @classmethod
+    def _check_tcp(cls, address: str) -> str:
+        try:
+            return tcp_endpoint(address).label if address else ""
+        except BadRequest as error:
+            raise ValueError(error.message) from error
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -86,6 +102,7 @@ class Config(_Section):
     agent: AgentSection = AgentSection()
     faults: FaultsSection = FaultsSection()
     journal: JournalSection = JournalSection()
+    listen: ListenSection = ListenSection()
 
 
 def load_config(path: str | None) -> Config:

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -225,6 +226,30 @@ def test_a_shard_that_lost_both_nodes_is_uncovered_and_whole_again_after_the_und
     asyncio.run(scenario())
 
 
+def test_a_node_that_stands_still_most_of_the_time_is_slow_though_its_commands_are_quick(
+    make_control: ControlFactory, servers: Servers, look_until: LookUntil
+) -> None:
+    def slow(node: str, over: threading.Event) -> None:
+        while not over.wait(0.006):
+            servers.signal(node, signal.SIGSTOP)
+            time.sleep(0.024)
+            servers.signal(node, signal.SIGCONT)
+
+    async def scenario() -> None:
+        control = make_control()
+        async with _cluster(control) as probe:
+            (latency,) = [one for one in probe.invariants() if one.name == "p99_latency"]
+            over = threading.Event()
+            slowing = asyncio.create_task(asyncio.to_thread(slow, "valkey-1", over))
+            try:
+                await look_until(probe, lambda seen: "valkey-1" in {breach.node for breach in latency.check(seen)})
+            finally:
+                over.set()
+                await slowing
+
+    asyncio.run(scenario())
+
+
 def test_stopped_and_restarted_servers_come_back_and_a_restart_is_owed_until_then(
     make_control: ControlFactory, look_until: LookUntil
 ) -> None:
@@ -327,6 +352,24 @@ def test_a_kept_cluster_whose_servers_are_all_gone_is_started_on_its_data(
         second = make_control(keep=True)
         await second.start(_quiet)
         assert await _command(second, "valkey-0", "GET", key) == "kept"
+
+    asyncio.run(scenario())
+
+
+def test_servers_that_never_became_a_cluster_are_not_adopted(make_control: ControlFactory, servers: Servers) -> None:
+    async def scenario() -> None:
+        first = make_control(keep=True, start_timeout_s=20)
+        starting = asyncio.create_task(first.start(_quiet))
+        while servers.pid("valkey-5") is None:
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        pids = {servers.pid(name) for name in _NODES}
+
+        second = make_control(keep=True)
+        await second.start(_quiet)
+        assert not pids & {servers.pid(name) for name in _NODES}
 
     asyncio.run(scenario())
 

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from operator_protocol.errors import Conflict, NotFound, OperatorError, Unavailable
@@ -20,7 +20,7 @@ from operatord.subjects.base import (
     SubjectSpec,
     WorkloadSource,
 )
-from operatord.subjects.valkey import faults, formation
+from operatord.subjects.valkey import faults, formation, workload
 from operatord.subjects.valkey.binary import server_program
 from operatord.subjects.valkey.health import PRIMARY
 from operatord.subjects.valkey.layout import SERVERS, Layout, PortClaim, node_id, plan
@@ -91,7 +91,7 @@ class ValkeyControl:
         Raises ``Unavailable``: no program, a port taken, a directory that cannot be written, not healthy in time.
         """
         program = server_program()
-        if self._keep and (layout := Layout.load(self._directory)):
+        if self._keep and (layout := Layout.load(self._directory)) and layout.formed:
             running = [member.id for member in layout.members if self._servers.pid(member.id) is not None]
             if running or layout.has_data():
                 await self._resume(program, layout, running, progress)
@@ -133,6 +133,8 @@ class ValkeyControl:
             await formation.healthy(clients, layout, end, self._clock)
 
         await self._with_clients(layout, formed)
+        self._layout = replace(layout, formed=True)
+        self._layout.save()
         progress("the cluster is healthy: three primaries, each with a replica in sync")
 
     async def _resume(self, program: Path, layout: Layout, running: list[str], progress: Progress) -> None:
@@ -300,25 +302,7 @@ class ValkeyControl:
 
     def workload(self) -> WorkloadSource:
         """YCSB workload A against the nodes of this cluster."""
-        settings = self._settings
-        hosts = ",".join(f"{member.host}:{member.port}" for member in self.spec.members)
-        options: dict[str, str | int] = {
-            "binding": "valkey",
-            "hosts": hosts,
-            "workload": "a",
-            "threads": settings.workload_threads,
-            "target": f"{settings.workload_rate:g}",
-            "record-count": settings.workload_records,
-            "status-interval": 1,
-        }
-        command = [sys.executable, "-m", "operatord.ycsb", "run"]
-        for option, value in options.items():
-            command += [f"--{option}", str(value)]
-        return WorkloadSource(
-            command=[*command, "--load-first"],
-            rate=settings.workload_rate,
-            description=f"YCSB workload A, {settings.workload_threads} threads, {settings.workload_rate:,.0f} ops/s",
-        )
+        return workload.source(self._settings, self.spec.members)
 
 
 def _prepare(layout: Layout) -> None:

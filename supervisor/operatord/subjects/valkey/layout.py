@@ -45,6 +45,8 @@ class Layout:
     """Holds ``cluster.json`` and one data directory for each node."""
     instance: str = ""
     """Random; tells this cluster from the ones that were built here before and after it."""
+    formed: bool = False
+    """The servers became a cluster; without it there is nothing that a later daemon could adopt."""
 
     @property
     def members(self) -> list[Member]:
@@ -102,6 +104,7 @@ class Layout:
                 node_timeout_ms=int(saved["node_timeout_ms"]),
                 directory=str(directory),
                 instance=str(saved.get("instance", "")),
+                formed=bool(saved.get("formed")),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import random
 import time
 from collections.abc import Mapping, Sequence
 
@@ -27,6 +28,11 @@ _QUESTIONS: tuple[Command, ...] = (
 
 _PING_BUDGET_S = 0.1
 """Pings of one look stop after this long, so that one slow node does not make the look slow."""
+
+_PING_GAP_S = 0.005
+"""Pings of one look stand up to this far apart, by chance. Without it they are one instant, and looks that come at
+even intervals may all fall into the same phase of a node that is stopped at even intervals: one that stood still for
+14 of every 20 ms looked as quick as the others."""
 
 _MARGIN_S = 0.02
 """Kept back from the deadline for parsing and merging."""
@@ -101,6 +107,7 @@ class ValkeyProbe:
     async def _ping(self, watched: _Watched, end: float, pings: int) -> list[float]:
         took: list[float] = []
         for _ in range(pings):
+            await asyncio.sleep(random.uniform(0, _PING_GAP_S))
             started = self._clock()
             if started >= end:
                 break

@@ -26,8 +26,11 @@ def _find(context: Context, name: str) -> ProcessState:
 
 
 async def restart(context: Context, args: NameArgs) -> Body:
-    """Restart a worker, or bring a server back (a server of the subject is never restarted by itself)."""
-    if _find(context, args.name).kind == "server":
+    """Restart a process; a server of the subject that is down is brought back (it never is by itself)."""
+    process = _find(context, args.name)
+    if process.kind == "server":
+        if process.state == "ready":
+            await context.processes.stop(args.name)
         await context.subject.revive(args.name)
     else:
         await context.processes.restart(args.name)

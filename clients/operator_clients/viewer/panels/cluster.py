@@ -125,7 +125,7 @@ def _signals(node: Node) -> Text:
 
 
 def _details(node: Node) -> Text:
-    known = [(name, value) for name, value in node.detail.items() if value is not None][:_SHOWN_DETAILS]
+    known = [(name, value) for name, value in node.detail.items() if value not in (None, "")][:_SHOWN_DETAILS]
     return line("    ", ("  ".join(f"{name} {_scalar(value)}" for name, value in known), DIM))
 
 

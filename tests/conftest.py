@@ -39,3 +39,11 @@ def _left(marker: str, directory: Path) -> list[str]:
         if cwd and Path(cwd).is_relative_to(directory):
             found.append(f"{process.info['pid']} in {cwd}: {process.info['cmdline']}")
     return found
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With ``OPERATOR_NO_SKIPS`` (CI, which installs every part) a test that was skipped is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("OPERATOR_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("a test was skipped where every part should be there: see the reasons below", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

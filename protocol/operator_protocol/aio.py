@@ -10,6 +10,7 @@ import zmq
 
 from operator_protocol.codec import Body
 from operator_protocol.endpoint import Endpoint
+from operator_protocol.errors import OperatorError
 from operator_protocol.events import Event, Outcome, Status
 from operator_protocol.frames import Frame
 from operator_protocol.link import Link
@@ -32,6 +33,7 @@ class AsyncFollower:
         self._happened = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[Body]] = {}
         self._link: Link | None = None
+        self._refused: OperatorError | None = None
         self._ticker: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -75,27 +77,40 @@ class AsyncFollower:
         return self._opened().mirror.tail
 
     async def join(self, timeout_s: float) -> None:
-        """Wait until the state is live. Raises ``DaemonUnreachable`` after ``timeout_s`` seconds."""
+        """Wait until the state is live.
+
+        Raises ``DaemonUnreachable`` after ``timeout_s`` seconds, or as soon as the daemon refuses our key;
+        ``VersionMismatch`` if it speaks another version.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self.status != "live":
+                while self.status != "live" and self._refusal() is None:
                     self._happened.clear()
                     await self._happened.wait()
+        if (refused := self._refusal()) is not None:
+            raise refused
         if self.status != "live":
             raise unreachable(self.endpoint)
 
     async def perform(self, cmd: str, args: Mapping[str, Any] | None = None, *, deadline_s: float = 60.0) -> Body:
         """Send a command and wait for its outcome, that of a long one included. Raises its typed error."""
+        if self._refused is not None:
+            raise self._refused
         future: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
         self._waiting[self._opened().call(cmd, args, deadline_s)] = future
         self._pump()
         return await future
 
     async def events(self) -> AsyncIterator[Event]:
-        """What happens, in order, for ever; one loop at a time."""
+        """What happens, in order, for ever; one loop at a time.
+
+        Raises ``DaemonUnreachable`` if the daemon refuses our key, or does so from now on: waiting would not help.
+        """
         while True:
             while self._events:
                 yield self._events.popleft()
+            if self._refused is not None:
+                raise self._refused
             self._happened.clear()
             await self._happened.wait()
 
@@ -103,6 +118,9 @@ class AsyncFollower:
         if self._link is None:
             raise RuntimeError("AsyncFollower is used outside of `async with`")
         return self._link
+
+    def _refusal(self) -> OperatorError | None:
+        return self._refused or self._opened().mirror.refused
 
     def _tick(self) -> None:
         self._pump()
@@ -118,7 +136,14 @@ class AsyncFollower:
                 _settle(future, event)
             else:
                 self._events.append(event)
-        if events:
+        if self._refused is None and (refused := link.refusal()) is not None:
+            self._refused = refused
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(refused)
+            self._waiting.clear()
+            self._happened.set()
+        if events or link.mirror.refused is not None:
             self._happened.set()
         # ZeroMQ's descriptor is edge-triggered: what a batch left behind would not wake the loop again.
         if link.more_is_waiting():

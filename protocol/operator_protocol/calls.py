@@ -1,12 +1,21 @@
 """Commands on their way, without I/O: which were sent, which were accepted, how each one ended."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from operator_protocol.codec import MAX_REPLY_BYTES, Body, unpack_map
 from operator_protocol.errors import DeadlineExceeded, OperatorError, Unavailable, error_from_wire
 from operator_protocol.events import Outcome
-from operator_protocol.requests import encode_command, new_id
+from operator_protocol.requests import GRACE_S, encode_command, new_id
+
+
+class Reply(NamedTuple):
+    """A reply, taken apart. ``outcome`` is None for an ``accepted``, and for an id that is none of the calls'."""
+
+    id: str
+    result: Body | None
+    error: OperatorError | None
+    outcome: Outcome | None
 
 
 class _Call:
@@ -35,33 +44,34 @@ class Calls:
         """Note a new command; returns its id and the bytes to send."""
         command_id = new_id()
         data = encode_command(cmd, args, command_id=command_id, deadline_s=deadline_s, actor=self.actor)
-        self._calls[command_id] = _Call(cmd, data, now + deadline_s)
+        self._calls[command_id] = _Call(cmd, data, now + deadline_s + GRACE_S)
         return command_id, data
 
-    def replied(self, data: bytes) -> tuple[str | None, Body | None, Outcome | None]:
-        """``(id, result, outcome)`` of a reply: ``outcome`` is None for an ``accepted`` or a stranger's id."""
+    def replied(self, data: bytes) -> Reply | None:
+        """Take in a reply; None for one without an id. Raises ``BadRequest`` for what is no reply."""
         reply = unpack_map(data, MAX_REPLY_BYTES)
         command_id = reply.get("id")
         if not isinstance(command_id, str):
-            return None, None, None
-        ok = reply.get("ok") is True
-        result = reply.get("result") if ok else None
+            return None
+        result, error = _read(reply)
         call = self._calls.get(command_id)
         if call is None:
-            return command_id, result, None
-        if isinstance(result, dict) and result.get("accepted") is True:
+            return Reply(command_id, result, error, None)
+        if result is not None and result.get("accepted") is True:
             call.accepted = True
-            return command_id, result, None
-        return command_id, result, self._finish(command_id, reply)
+            return Reply(command_id, result, None, None)
+        return Reply(command_id, result, error, self._end(command_id, result, error))
 
     def finished(self, body: Body) -> Outcome | None:
         """Take in the body of a ``command.finished`` frame."""
         command_id = body.get("id")
-        return self._finish(command_id, body) if isinstance(command_id, str) and command_id in self._calls else None
+        if not isinstance(command_id, str) or command_id not in self._calls:
+            return None
+        return self._end(command_id, *_read(body))
 
-    def accepted(self) -> list[bytes]:
-        """What to send again after a resync with the same daemon, to learn of outcomes that were missed."""
-        return [call.data for call in self._calls.values() if call.accepted]
+    def accepted(self) -> list[tuple[str, bytes]]:
+        """Ids and bytes to send again after a resync with the same daemon, to learn of outcomes that were missed."""
+        return [(command_id, call.data) for command_id, call in self._calls.items() if call.accepted]
 
     def daemon_restarted(self) -> list[Outcome]:
         """All that was under way is void."""
@@ -76,12 +86,13 @@ class Calls:
             for command_id in late
         ]
 
-    def _finish(self, command_id: str, reply: Mapping[str, Any]) -> Outcome:
-        if reply.get("ok") is True:
-            result = reply.get("result")
-            return self._end(command_id, result if isinstance(result, dict) else {}, None)
-        error = reply.get("error")
-        return self._end(command_id, None, error_from_wire(error if isinstance(error, dict) else {}))
-
     def _end(self, command_id: str, result: Body | None, error: OperatorError | None) -> Outcome:
         return Outcome(command_id, self._calls.pop(command_id).cmd, result, error)
+
+
+def _read(reply: Mapping[str, Any]) -> tuple[Body | None, OperatorError | None]:
+    if reply.get("ok") is True:
+        result = reply.get("result")
+        return (result if isinstance(result, dict) else {}), None
+    error = reply.get("error")
+    return None, error_from_wire(error if isinstance(error, dict) else {})

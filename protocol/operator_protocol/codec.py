@@ -15,6 +15,12 @@ MAX_MESSAGE_BYTES = 1 << 20
 MAX_REPLY_BYTES = 1 << 26
 """A reply may carry a whole snapshot; above 64 MiB something is wrong."""
 
+MAX_DEPTH = 32
+"""Levels of maps and arrays in what a command carries, and in what the daemon keeps of a frame.
+
+msgpack itself gives up at 1,024, Python's ``repr`` before that, and a snapshot wraps what it holds in a few more.
+"""
+
 _MAX_DEPTH_ITEMS = 1 << 17
 
 
@@ -49,3 +55,14 @@ def unpack_map(data: bytes | memoryview, max_bytes: int = MAX_MESSAGE_BYTES) -> 
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise BadRequest("expected a map with string keys")
     return value
+
+
+def is_shallow(value: object, levels: int = MAX_DEPTH) -> bool:
+    """True if ``value`` has at most so many levels of maps and arrays."""
+    level = [value]
+    for _ in range(levels + 1):
+        nested = [one for one in level if isinstance(one, dict | list)]
+        if not nested:
+            return True
+        level = [child for one in nested for child in (one.values() if isinstance(one, dict) else one)]
+    return False

@@ -7,9 +7,12 @@ The order in which the runtime directory is looked up is part of the contract (d
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from operator_protocol.errors import BadRequest
+from operator_protocol.errors import BadRequest, DaemonUnreachable
+
+if TYPE_CHECKING:
+    from operator_protocol.keyfile import CurveKeys
 
 MAX_SOCKET_PATH_BYTES = 107
 """``sun_path`` of ``sockaddr_un`` holds 108 bytes with the closing NUL (unix(7))."""
@@ -23,6 +26,8 @@ class Endpoint(NamedTuple):
     ingest: str
     label: str
     """What to show a person: the runtime directory or the TCP address."""
+    curve: "CurveKeys | None" = None
+    """What a client proves itself with over TCP."""
 
 
 def default_runtime_dir(environ: Mapping[str, str] | None = None) -> Path:
@@ -53,12 +58,48 @@ def runtime_endpoint(runtime_dir: Path | str) -> Endpoint:
     )
 
 
-def resolve_endpoint(value: str | None = None, environ: Mapping[str, str] | None = None) -> Endpoint:
-    """The endpoint that a client was told: an option value, else ``$OPERATOR_ENDPOINT``, else the default directory."""
+def parse_tcp(address: str) -> tuple[str, int]:
+    """Host and port of ``tcp://HOST:PORT``, the port of frames; that of control is one above.
+
+    An IPv6 host stands in brackets. Raises ``BadRequest``.
+    """
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host.replace(":", "[")
+    if not address.startswith("tcp://") or not bare or any(sign in bare for sign in "[]/;@ \t"):
+        raise BadRequest(f"{address!r} is not an address like tcp://127.0.0.1:7411")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_535):
+        raise BadRequest(f"{address!r} needs a port from 1 to 65534: the one above it is used as well")
+    return host, int(port)
+
+
+def tcp_endpoint(address: str, curve: "CurveKeys | None" = None) -> Endpoint:
+    """The sockets of a daemon that listens at ``tcp://HOST:PORT``. Raises ``BadRequest``."""
+    host, port = parse_tcp(address)
+    label = f"tcp://{host}:{port}"
+    return Endpoint(frames=label, control=f"tcp://{host}:{port + 1}", ingest="", label=label, curve=curve)
+
+
+def resolve_endpoint(
+    value: str | None = None, environ: Mapping[str, str] | None = None, *, key: str | None = None
+) -> Endpoint:
+    """The endpoint that a client was told: an option value, else ``$OPERATOR_ENDPOINT``, else the default directory.
+
+    ``key`` names the key file that TCP needs, else ``$OPERATOR_KEY`` does. Raises ``BadRequest`` for what cannot be an
+    endpoint or a key file, ``DaemonUnreachable`` for TCP without a key: no daemon answers to that.
+    """
     env = os.environ if environ is None else environ
     chosen = value or env.get("OPERATOR_ENDPOINT") or ""
     if chosen.startswith("tcp://"):
-        raise BadRequest(
-            f"{chosen}: TCP endpoints need keys, which this version does not have", "use a runtime directory"
-        )
+        endpoint = tcp_endpoint(chosen)
+        file = key or env.get("OPERATOR_KEY")
+        if not file:
+            raise DaemonUnreachable(
+                f"no daemon answers at {endpoint.label} without a key",
+                "name a key file with --key or $OPERATOR_KEY; on that host, `operatord keys new NAME` makes one",
+            )
+        from operator_protocol.keyfile import read_key_file  # only TCP needs it
+
+        return endpoint._replace(curve=read_key_file(file))
+    if key:
+        raise BadRequest("--key is for endpoints on TCP", "add --endpoint tcp://HOST:PORT, or leave --key out")
     return runtime_endpoint(chosen.removeprefix("ipc://") if chosen else default_runtime_dir(env))

@@ -52,9 +52,20 @@ class Follower:
         return self._link.mirror.seq
 
     @property
+    def snapshot_seq(self) -> int:
+        """Sequence number of the last frame that the last snapshot included; all after it are handed out."""
+        return self._link.mirror.snapshot_seq
+
+    @property
     def tail(self) -> deque[Frame]:
         """Recent frames, those of the snapshot's tails included, oldest first."""
         return self._link.mirror.tail
+
+    def keep_checkpoints(self) -> "deque[Frame]":
+        """From now on, for each ``Joined`` and ``Resynced``, the snapshot behind it: for a recorder to take out."""
+        if self._link.mirror.checkpoints is None:
+            self._link.mirror.checkpoints = deque()
+        return self._link.mirror.checkpoints
 
     def age_s(self) -> float:
         """Seconds since the last frame; infinite before the first."""
@@ -66,16 +77,25 @@ class Follower:
         return [int(self._link.frames.getsockopt(zmq.FD)), int(self._link.control.getsockopt(zmq.FD))]
 
     def join(self, timeout_s: float) -> None:
-        """Wait until the state is live. Raises ``DaemonUnreachable`` after ``timeout_s`` seconds."""
+        """Wait until the state is live.
+
+        Raises ``DaemonUnreachable`` after ``timeout_s`` seconds, or as soon as the daemon refuses our key;
+        ``VersionMismatch`` if it speaks another version.
+        """
         until = time.monotonic() + timeout_s
         while self.status != "live":
+            if (refused := self._link.mirror.refused) is not None:
+                raise refused
             left_s = until - time.monotonic()
             if left_s <= 0:
                 raise unreachable(self.endpoint)
             self._kept.extend(self._wait(left_s))
 
     def poll(self, timeout_s: float) -> list[Event]:
-        """What happened, waiting up to ``timeout_s`` seconds for it. Never raises for a lost daemon."""
+        """What happened, waiting up to ``timeout_s`` seconds for it. Never raises for a lost daemon.
+
+        Raises ``DaemonUnreachable`` if the daemon refuses our key, or does so from now on: waiting would not help.
+        """
         if self._kept:
             kept, self._kept = self._kept, []
             return kept + self._link.pump()
@@ -122,6 +142,8 @@ class Follower:
             self._poller.modify(self._link.control, zmq.POLLIN | (zmq.POLLOUT if self._link.wants_to_send() else 0))
             self._poller.poll(int(min(timeout_s, _TICK_S) * 1000) or 1)
             events = self._link.pump()
+        if not events and (refused := self._link.refusal()) is not None:
+            raise refused
         return events
 
 

@@ -13,11 +13,11 @@ import zmq
 from operator_protocol.calls import Calls
 from operator_protocol.codec import Body
 from operator_protocol.endpoint import Endpoint
-from operator_protocol.errors import BadRequest
+from operator_protocol.errors import BadRequest, DaemonUnreachable
 from operator_protocol.events import Event, FrameSeen, Joined, Outcome, Resynced
-from operator_protocol.frames import decode_frame
+from operator_protocol.frames import decode_any_frame
 from operator_protocol.mirror import Ask, Mirror, Subscribe
-from operator_protocol.requests import DEFAULT_DEADLINE_S, control_socket, default_actor, encode_command
+from operator_protocol.requests import DEFAULT_DEADLINE_S, connect, control_socket, default_actor, encode_command
 from operator_protocol.topics import COMMAND_FINISHED
 
 RECEIVE_HWM = 50_000
@@ -33,21 +33,22 @@ class Link:
         self.mirror = Mirror(topics)
         self.calls = Calls(actor or default_actor())
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.control = control_socket(self._context, endpoint)
+        self.control = control_socket(self._context)
         self.frames = self._context.socket(zmq.SUB)
         self.frames.setsockopt(zmq.LINGER, 0)
         self.frames.setsockopt(zmq.RCVHWM, RECEIVE_HWM)
-        self.frames.setsockopt(zmq.RECONNECT_IVL, 50)
-        self.frames.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
-        self.frames.connect(endpoint.frames)
-        self._outbox: list[bytes] = []
+        watched = connect(self.control, endpoint.control, endpoint), connect(self.frames, endpoint.frames, endpoint)
+        self._refusals = [refusal for refusal in watched if refusal is not None]
+        self._outbox: list[tuple[str, bytes]] = []
+        self._unsent_ask: bytes | None = None
+        """The last question of the mirror, while it cannot be sent; a later one makes it void."""
         self.mirror.start(time.monotonic())
         self._act()
 
     def call(self, cmd: str, args: Mapping[str, Any] | None, deadline_s: float) -> str:
         """Send a command as soon as the daemon is connected; its ``Outcome`` comes out of ``pump``."""
         command_id, data = self.calls.begin(cmd, args, deadline_s, time.monotonic())
-        self._outbox.append(data)
+        self._outbox.append((command_id, data))
         self._flush()
         return command_id
 
@@ -58,7 +59,10 @@ class Link:
         self._drain_frames(events)
         now = time.monotonic()
         self.mirror.tick(now)
-        events.extend(self.calls.tick(now))
+        for outcome in self.calls.tick(now):
+            # What was reported as failed must not be sent later, to a daemon that starts by then.
+            self._outbox = [(command_id, data) for command_id, data in self._outbox if command_id != outcome.id]
+            events.append(outcome)
         self._collect(events)
         self._act()
         self._flush()
@@ -66,14 +70,20 @@ class Link:
 
     def wants_to_send(self) -> bool:
         """True while commands wait for the control socket to be connected."""
-        return bool(self._outbox)
+        return bool(self._outbox) or self._unsent_ask is not None
 
     def more_is_waiting(self) -> bool:
         """True when a batch ended before a socket was empty."""
         return _readable(self.frames) or _readable(self.control)
 
+    def refusal(self) -> DaemonUnreachable | None:
+        """Why there is no use in waiting: the daemon refuses this key. It never connects again by itself."""
+        return next((refusal.error() for refusal in self._refusals if refusal.look()), None)
+
     def close(self) -> None:
         """Close both sockets and their context."""
+        for refusal in self._refusals:
+            refusal.close()
         self.control.close(linger=0)
         self.frames.close(linger=0)
         self._context.term()
@@ -86,7 +96,7 @@ class Link:
             except zmq.Again:
                 break
             with contextlib.suppress(BadRequest):
-                mirror.received(decode_frame(parts), time.monotonic())
+                mirror.received(decode_any_frame(parts), time.monotonic())
             self._collect(events)
 
     def _drain_control(self, events: list[Event]) -> None:
@@ -96,13 +106,14 @@ class Link:
             except zmq.Again:
                 return
             try:
-                command_id, result, outcome = self.calls.replied(data)
+                reply = self.calls.replied(data)
             except BadRequest:
                 continue
-            if command_id is not None:
-                self.mirror.answered(command_id, result, time.monotonic())
-            if outcome is not None:
-                events.append(outcome)
+            if reply is None:
+                continue
+            self.mirror.answered(reply.id, reply.result, time.monotonic(), reply.error)
+            if reply.outcome is not None:
+                events.append(reply.outcome)
             self._collect(events)
 
     def _collect(self, events: list[Event]) -> None:
@@ -134,17 +145,23 @@ class Link:
                 self.frames.setsockopt(zmq.UNSUBSCRIBE, action.topic.encode())
 
     def _ask(self, ask_id: str, cmd: str, args: Body) -> None:
-        data = encode_command(cmd, args, command_id=ask_id, deadline_s=DEFAULT_DEADLINE_S, actor=self.calls.actor)
-        self._outbox.append(data)
+        self._unsent_ask = encode_command(
+            cmd, args, command_id=ask_id, deadline_s=DEFAULT_DEADLINE_S, actor=self.calls.actor
+        )
         self._flush()
 
     def _flush(self) -> None:
-        while self._outbox:
-            try:
-                self.control.send_multipart([b"", self._outbox[0]], zmq.DONTWAIT)
-            except zmq.Again:
-                return
+        if self._unsent_ask is not None and self._sent(self._unsent_ask):
+            self._unsent_ask = None
+        while self._outbox and self._sent(self._outbox[0][1]):
             self._outbox.pop(0)
+
+    def _sent(self, data: bytes) -> bool:
+        try:
+            self.control.send_multipart([b"", data], zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
 
 
 def _readable(socket: "zmq.Socket[bytes]") -> bool:

@@ -16,9 +16,10 @@ from typing import NamedTuple, TypeAlias
 
 from operator_protocol import PROTOCOL_VERSION
 from operator_protocol.codec import Body
-from operator_protocol.errors import BadRequest, OperatorError
+from operator_protocol.errors import BadRequest, OperatorError, Unauthorized, VersionMismatch
 from operator_protocol.events import Event, FrameSeen, Joined, Resynced, Status, StatusChanged
 from operator_protocol.frames import Frame, Header, header_from_wire
+from operator_protocol.journal import checkpoint
 from operator_protocol.requests import new_id
 from operator_protocol.state import State
 from operator_protocol.topics import HEARTBEAT, join_echo, matches
@@ -65,13 +66,19 @@ class Mirror:
         self.status: Status = "joining"
         self.boot_id: str | None = None
         self.seq = 0
+        self.snapshot_seq = 0
+        """The last frame that the last snapshot included."""
         self.tail: deque[Frame] = deque(maxlen=TAIL_FRAMES)
         self.last_frame_mono: float | None = None
         """Local monotonic time of the last frame from the daemon."""
+        self.checkpoints: deque[Frame] | None = None
+        """The snapshot of each ``Joined`` and ``Resynced``, as a journal has it; None where nobody takes them out."""
+        self.refused: OperatorError | None = None
+        """Why the daemon does not let us join, when trying again will not help until one side is changed."""
         self._topic_seqs: dict[str, int] = {}
         self._buffer: list[Frame] = []
         self._nonce = ""
-        self._echoed = False
+        self._echoed: Header | None = None
         self._ask_id = ""
         self._joined_once = False
         self._reason = ""
@@ -104,17 +111,18 @@ class Mirror:
         """Take in one frame."""
         self.last_frame_mono = now
         if frame.topic == join_echo(self._nonce):
-            self._echo(now)
+            self._echo(frame.header, now)
         elif self.status == "live":
             self._follow(frame, now)
         elif len(self._buffer) < _MAX_BUFFERED:
             self._buffer.append(frame)
 
-    def answered(self, ask_id: str, result: Body | None, now: float) -> bool:
+    def answered(self, ask_id: str, result: Body | None, now: float, error: OperatorError | None = None) -> bool:
         """Take in the reply to an ``Ask`` (None for a failed one); False if the id is none of ours."""
         if ask_id != self._ask_id:
             return False
         self._ask_id = ""
+        self.refused = error if isinstance(error, VersionMismatch | Unauthorized) else None
         if result is None:
             self._retry_at = now + self._retry_s
         elif "state" in result:
@@ -128,6 +136,8 @@ class Mirror:
             self._set_status("stale")
             self._retry_s = _FIRST_RETRY_S
             self._begin_join(f"silent for {silent_s:.0f} s", now)
+        elif self.status == "joining" and self._joined_once and silent_s >= STALE_AFTER_S:
+            self._set_status("stale")
         elif self.status == "stale" and silent_s >= LOST_AFTER_S:
             self._set_status("lost")
         if self.status != "live" and now >= self._retry_at:
@@ -144,20 +154,20 @@ class Mirror:
     # the join
 
     def _begin_join(self, reason: str, now: float) -> None:
-        if self._nonce and not self._echoed:
+        if self._nonce and self._echoed is None:
             self._actions.append(Unsubscribe(join_echo(self._nonce)))
         self._reason = reason
         self._nonce = new_id()
-        self._echoed = False
+        self._echoed = None
         self._buffer.clear()
         self._retry_at = now + self._retry_s
         self._actions.append(Subscribe(join_echo(self._nonce)))
         self._ask("hello", {"version": PROTOCOL_VERSION, "nonce": self._nonce})
 
-    def _echo(self, now: float) -> None:
-        if self._echoed:
+    def _echo(self, header: Header, now: float) -> None:
+        if self._echoed is not None:
             return
-        self._echoed = True
+        self._echoed = header
         self._retry_at = now + 2 * _LAST_RETRY_S
         self._actions.append(Unsubscribe(join_echo(self._nonce)))
         self._ask("snapshot", {})
@@ -176,10 +186,12 @@ class Mirror:
             self._retry_at = now + self._retry_s
             return
         restarted = self.boot_id is not None and boot_id != self.boot_id
-        self.state, self.boot_id, self.seq = state, boot_id, seq
+        self.state, self.boot_id, self.seq, self.snapshot_seq = state, boot_id, seq, seq
         self._topic_seqs = dict(snapshot.get("topic_seqs") or {})
         self.tail.clear()
         self.tail.extend(frame for frame in tails if matches(frame.topic, self.topics))
+        if self.checkpoints is not None and self._echoed is not None:
+            self.checkpoints.append(checkpoint(snapshot, self._echoed, lambda topic: matches(topic, self.topics)))
         self._set_status("live")
         self._events.append(
             Resynced("the daemon restarted" if restarted else self._reason) if self._joined_once else Joined(boot_id)

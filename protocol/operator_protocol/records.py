@@ -7,6 +7,7 @@ so: ``field(metadata={"wire": "for"})``.
 """
 
 import dataclasses
+import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -104,7 +105,7 @@ def _scalar(hint: type) -> Callable[[Any], Any]:
         if hint is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-            raise TypeError(f"expected {hint.__name__}, got {value!r}")
+            raise TypeError(f"expected {hint.__name__}, got {_shown(value)}")
         return value
 
     return convert
@@ -113,7 +114,7 @@ def _scalar(hint: type) -> Callable[[Any], Any]:
 def _literal(choices: tuple[Any, ...]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if value not in choices:
-            raise ValueError(f"expected one of {', '.join(map(str, choices))}, got {value!r}")
+            raise ValueError(f"expected one of {', '.join(map(str, choices))}, got {_shown(value)}")
         return value
 
     return convert
@@ -140,7 +141,7 @@ def _union(args: tuple[Any, ...]) -> Callable[[Any], Any]:
 def _sequence(kind: Any, item: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if not isinstance(value, list | tuple):
-            raise TypeError(f"expected an array, got {value!r}")
+            raise TypeError(f"expected an array, got {_shown(value)}")
         return kind(item(one) for one in value)
 
     return convert
@@ -149,7 +150,18 @@ def _sequence(kind: Any, item: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _mapping(item: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise TypeError(f"expected a map, got {value!r}")
+            raise TypeError(f"expected a map, got {_shown(value)}")
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("expected a map with text keys")
         return {key: item(one) for key, one in value.items()}
 
     return convert
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def _shown(value: object) -> str:
+    """For an error: what came may be a megabyte, or nested deeper than ``repr`` can go."""
+    return _SHORT.repr(value)

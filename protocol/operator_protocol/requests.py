@@ -10,18 +10,26 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import zmq
 
 from operator_protocol import PROTOCOL_VERSION
-from operator_protocol.codec import MAX_REPLY_BYTES, Body, pack, unpack_map
+from operator_protocol.codec import MAX_MESSAGE_BYTES, MAX_REPLY_BYTES, Body, pack, unpack_map
 from operator_protocol.endpoint import Endpoint
 from operator_protocol.errors import BadRequest, DaemonUnreachable, OperatorError, error_from_wire
 
+if TYPE_CHECKING:
+    from operator_protocol.curve import Refusal
+
 DEFAULT_DEADLINE_S = 10.0
+GRACE_S = 0.5
+"""The daemon's own word that the deadline is over says more than ours; it has this long to arrive."""
 _CONNECT_S = 1.0
+_CONNECT_TCP_S = 4.0
+"""Connecting with keys takes about five times the round trip."""
 _START_HINT = "start one with: operatord start"
+_TCP_HINT = "on that host, `operatord status` says where it listens, `operatord keys list` which keys it takes"
 
 
 def new_id() -> str:
@@ -41,8 +49,8 @@ def default_actor() -> str:
 def encode_command(
     cmd: str, args: Mapping[str, Any] | None, *, command_id: str, deadline_s: float, actor: str
 ) -> bytes:
-    """The bytes of one command."""
-    return pack(
+    """The bytes of one command. Raises ``BadRequest`` for one that the daemon would refuse unread."""
+    data = pack(
         {
             "v": PROTOCOL_VERSION,
             "id": command_id,
@@ -52,6 +60,9 @@ def encode_command(
             "actor": actor,
         }
     )
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise BadRequest(f"a command of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
+    return data
 
 
 def decode_reply(data: bytes) -> tuple[str, Body]:
@@ -75,20 +86,36 @@ def reply_id(data: bytes) -> str | None:
 
 def unreachable(endpoint: Endpoint) -> DaemonUnreachable:
     """The error that every client shows when no daemon answers."""
+    if endpoint.curve is not None:
+        return DaemonUnreachable(f"no daemon answers at {endpoint.label}, or it refuses this key", _TCP_HINT)
     return DaemonUnreachable(f"no daemon answers at {endpoint.label}", _START_HINT)
 
 
-def control_socket(context: "zmq.Context[zmq.Socket[bytes]]", endpoint: Endpoint) -> "zmq.Socket[bytes]":
-    """A DEALER to ``control`` that never queues a command for a daemon that is not there: it might start later."""
+def control_socket(context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
+    """A DEALER that never queues a command for a daemon that is not there: it might start later."""
     socket = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, 1_000)
     socket.setsockopt(zmq.RCVHWM, 1_000)
     socket.setsockopt(zmq.IMMEDIATE, 1)
+    return socket
+
+
+def connect(socket: "zmq.Socket[bytes]", address: str, endpoint: Endpoint) -> "Refusal | None":
+    """Connect to one of the addresses of ``endpoint``, and again whenever the connection is lost.
+
+    Over TCP returns what notices that the daemon refuses the key.
+    """
     socket.setsockopt(zmq.RECONNECT_IVL, 50)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
-    socket.connect(endpoint.control)
-    return socket
+    refusal = None
+    if endpoint.curve is not None:
+        from operator_protocol.curve import Refusal, secure  # only TCP needs it
+
+        secure(socket, endpoint.curve, address)
+        refusal = Refusal(socket, endpoint)
+    socket.connect(address)
+    return refusal
 
 
 class Requester:
@@ -98,7 +125,8 @@ class Requester:
         self.endpoint = endpoint
         self.actor = actor or default_actor()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = control_socket(self._context, endpoint)
+        self._socket = control_socket(self._context)
+        self._refusal = connect(self._socket, endpoint.control, endpoint)
 
     def command(
         self,
@@ -111,24 +139,33 @@ class Requester:
         """Send ``cmd`` and wait for its reply, at most ``deadline_s`` seconds.
 
         Raises the typed ``OperatorError`` of the reply, or ``DaemonUnreachable`` when nobody takes the command within
-        a second or answers it within the deadline.
+        a second (four over TCP) or answers it within the deadline, or when the daemon refuses the key.
         """
         wanted = command_id or new_id()
         data = encode_command(cmd, args, command_id=wanted, deadline_s=deadline_s, actor=self.actor)
         if self.endpoint.control.startswith("ipc://") and not Path(self.endpoint.control[6:]).exists():
             raise unreachable(self.endpoint)
-        if not self._socket.poll(int(min(deadline_s, _CONNECT_S) * 1000), zmq.POLLOUT):
+        connect_s = _CONNECT_S if self._refusal is None else _CONNECT_TCP_S
+        if not self._poll(min(deadline_s, connect_s), zmq.POLLOUT):
             raise unreachable(self.endpoint)
         self._socket.send_multipart([b"", data])
-        until = time.monotonic() + deadline_s
-        while (left_s := until - time.monotonic()) > 0 and self._socket.poll(max(1, int(left_s * 1000))):
+        until = time.monotonic() + deadline_s + GRACE_S
+        while (left_s := until - time.monotonic()) > 0 and self._poll(left_s, zmq.POLLIN):
             reply = self._socket.recv_multipart()[-1]
             if reply_id(reply) == wanted:
                 return decode_reply(reply)[1]
         raise unreachable(self.endpoint)
 
+    def _poll(self, timeout_s: float, events: int) -> bool:
+        timeout_ms = max(1, int(timeout_s * 1000))
+        if self._refusal is not None:
+            return self._refusal.wait(events, timeout_ms)
+        return bool(self._socket.poll(timeout_ms, events))
+
     def close(self) -> None:
         """Close the socket and its context."""
+        if self._refusal is not None:
+            self._refusal.close()
         self._socket.close(linger=0)
         self._context.term()
 
@@ -143,6 +180,7 @@ __all__ = [
     "DEFAULT_DEADLINE_S",
     "OperatorError",
     "Requester",
+    "connect",
     "control_socket",
     "decode_reply",
     "default_actor",

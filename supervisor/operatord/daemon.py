@@ -7,6 +7,7 @@ sockets first (clients may attach and watch), then servers, then what an earlier
 import asyncio
 import importlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -18,8 +19,8 @@ from typing import Any
 import zmq
 
 from operator_protocol.codec import Body
-from operator_protocol.endpoint import runtime_endpoint
-from operator_protocol.errors import OperatorError
+from operator_protocol.endpoint import default_runtime_dir, runtime_endpoint
+from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.frames import Frame
 from operator_protocol.models import ProcessState, Ticket, Violation
 from operator_protocol.records import from_body, to_body
@@ -31,9 +32,14 @@ from operator_protocol.topics import (
     process_log,
     process_state,
 )
+from operatord.audit import FILE_NAME as AUDIT_FILE
+from operatord.audit import AuditLog
+from operatord.bus.admission import Passes
 from operatord.bus.broker import Broker
+from operatord.bus.gate import Gate
 from operatord.bus.ingest import Ingest
 from operatord.bus.journal import Journal
+from operatord.control.access import Access
 from operatord.control.commands import COMMANDS
 from operatord.control.context import Context
 from operatord.control.server import ControlServer
@@ -42,6 +48,7 @@ from operatord.diagnosing import DiagnosisDesk
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
+from operatord.keys import KeyStore
 from operatord.loading import LoadDesk
 from operatord.observing import Observer
 from operatord.options import DaemonOptions
@@ -56,8 +63,15 @@ from operatord.tickets.inbox import TicketInbox
 from operatord.zmq_loop import Context as ZmqContext
 
 WORKERS = ("monitor", "agent", "ycsb")
+_PRELOADED = (
+    "operatord.workers.runtime",
+    *(f"operatord.workers.{name}.worker" for name in WORKERS),
+    "operatord.subjects.valkey.probe",
+)
+"""Imported once by the fork server, so that a worker that is replaced need not."""
 _HEARD = ("cluster.", "workload.", "process.", "violation.", "ticket.", "agent.", "fault.")
 """Topics that the daemon's own parts listen to."""
+_DESCRIPTORS = 65_536
 _WORKERS_READY_S = 15.0
 _STOP_STEP_S = 5.0
 """No step of the stop may take longer; the keeper ends what is left."""
@@ -86,16 +100,32 @@ class Daemon:
             ),
             on_listener_error=self._listener_failed,
         )
+        self._passes = Passes(self._pid_of)
         self.ingest = Ingest(
-            self._zmq, self.broker, on_beat=self._beat, on_ready=self._ready, configuration=self._configuration
+            self._zmq,
+            self.broker,
+            on_beat=self._beat,
+            on_ready=self._ready,
+            configuration=self._configuration,
+            admission=self._passes,
+            log=self.log,
         )
-        self.control = ControlServer(self._zmq, COMMANDS)
+        self._lines_dropped = 0
+        self.audit = AuditLog(options.state_dir / AUDIT_FILE, on_error=self.log)
+        address = options.config.listen.tcp
+        self.gate = (
+            Gate(self._zmq, address, KeyStore(options.state_dir), audit=self.audit, log=self.log) if address else None
+        )
+        self.control = ControlServer(
+            self._zmq, COMMANDS, access=Access(self.gate.ring if self.gate else None), audit=self.audit
+        )
         self._records = ServerRecords(options.servers_file)
         self.processes = ProcessTable(
             on_state=self._process_changed,
             on_log=self._process_said,
             records=self._records,
             keep_servers=options.keep_cluster,
+            preload=_PRELOADED,
         )
         self.subject = make_control(options, self.processes)
         self.observer = Observer(self.ingest, options.config)
@@ -120,6 +150,7 @@ class Daemon:
     async def run(self) -> None:
         """From first frame to last. Raises the error that made a start fail, after everything was taken down."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._defect)
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(signum, self.shutdown, signal.Signals(signum).name)
         try:
@@ -129,7 +160,13 @@ class Daemon:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if start.done():
                 await start
-                self.reporter.ready(f"ready in {time.monotonic() - self._started_mono:.2f} s")
+                took_s = time.monotonic() - self._started_mono
+                at = (
+                    ""
+                    if self.options.runtime_dir == default_runtime_dir()
+                    else f" --endpoint {self.options.runtime_dir}"
+                )
+                self.reporter.ready(f"ready in {took_s:.2f} s; attach with: operator-viewer{at}")
                 reason = await self._stop_reason
             else:
                 reason = self._stop_reason.result()
@@ -158,6 +195,9 @@ class Daemon:
         self.broker.bind(self._endpoint.frames)
         self.ingest.bind(self._endpoint.ingest)
         self.control.bind(self._endpoint.control)
+        if self.gate is not None:
+            # After ipc: what is bound from here on asks for keys.
+            self.gate.open(self.broker.socket, self.control.socket, nudge_frames=self.broker.nudge)
         self.broker.memory.state.version = {
             "operatord": distribution_version("operatord"),
             "subject": self.options.subject,
@@ -169,7 +209,12 @@ class Daemon:
             self.processes.add_worker(
                 name,
                 "operatord.workers.runtime:run",
-                {"name": name, "module": f"operatord.workers.{name}.worker", "ingest": self._endpoint.ingest},
+                {
+                    "name": name,
+                    "module": f"operatord.workers.{name}.worker",
+                    "ingest": self._endpoint.ingest,
+                    "secret": self._passes.secret,
+                },
             )
         self.processes.on_exit(self._process_ended)
         subject_start = asyncio.create_task(self.subject.start(self.log))
@@ -211,7 +256,7 @@ class Daemon:
             self.log(db.message)
         self._ticket_db = db
         self.tickets = TicketDesk(db, self.broker.publish)
-        self.tickets.resume()
+        resumed = self.tickets.resume()
         self._inbox = TicketInbox(self.tickets, self.log)
         self.diagnosis = DiagnosisDesk(
             self.ingest,
@@ -222,6 +267,9 @@ class Daemon:
             log=self.log,
         )
         self.diagnosis.start()
+        for ticket in resumed:
+            if ticket.diagnosis is None and ticket.status == "open":
+                self.diagnosis.opened(ticket)
 
     def _serve(self) -> None:
         if self.tickets is None or self.diagnosis is None:
@@ -243,6 +291,7 @@ class Daemon:
                 load=self.load,
                 shutdown=self.shutdown,
                 log=self.log,
+                counters=self._counters,
             )
         )
         self.director.start()
@@ -261,16 +310,25 @@ class Daemon:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            self.broker.heartbeat()
-            self._inbox.retry()
-            for state in self.processes.sample_usage():
-                if state.pid is not None:
-                    self._process_changed(state)
+            for chore in (self._heartbeat, self.audit.tick, self._inbox.retry, self._publish_usage):
+                try:
+                    chore()
+                except Exception as error:
+                    # One chore that fails must not take the heartbeat with it.
+                    self._listener_failed("the chores of a second", error)
             due = max(due + 1.0, loop.time())
             await asyncio.sleep(due - loop.time())
 
+    def _heartbeat(self) -> None:
+        self.broker.heartbeat(self._dropped())
+
+    def _publish_usage(self) -> None:
+        for state in self.processes.sample_usage():
+            if state.pid is not None:
+                self._process_changed(state)
+
     async def _stop(self) -> None:
-        await self._step("the story", self.director.close(), _UNDO_S)
+        await self._step("the story", self.director.close(undo=False))
         await self._step("the faults", self._undo_before_leaving(), _UNDO_S)
         await self._step("the load", self.load.stop())
         if self.diagnosis is not None:
@@ -278,21 +336,25 @@ class Daemon:
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
+        if self.gate is not None:
+            self.gate.close()
         await self._step("the control socket", self.control.close())
         await self._step("the observer", self.observer.close())
         # Workers before servers: a monitor that still looks would report the end of the cluster as an outage.
         await self._step("the workers", self._stop_workers())
-        await self._step("the subject", self.subject.stop())
-        if not self.options.keep_cluster:
-            for fault in self.faults.forfeit("the cluster was stopped"):
-                self.log(f"{fault.kind} on {fault.target} ended with the cluster")
-        await self._step("the processes", self.processes.stop_all())
+        await self._step("the subject", self.subject.stop(), 2 * _STOP_STEP_S)
+        await self._step("the processes", self.processes.stop_all(), 2 * _STOP_STEP_S)
+        await self._step("the debts", self._forfeit())
         await self._step("the ingest socket", self.ingest.close())
+        self.control.hang_up()
         self.broker.close()
         self._undo_journal.close()
         if self.tickets is not None:
             self._ticket_db.close()
+        if self.gate is not None:
+            self.gate.shut()
         self._zmq.term()
+        self.audit.close()
         for name in ("frames", "control", "ingest"):
             (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
 
@@ -301,10 +363,21 @@ class Daemon:
         await asyncio.gather(*(self.processes.stop(name) for name in WORKERS if name in known))
 
     async def _undo_before_leaving(self) -> None:
+        if not self._subject_up:
+            # Nothing can be verified against a cluster that never came up: what is owed stays owed.
+            await self.faults.release()
+            return
         try:
             await self.faults.close()
         except OperatorError as error:
             self.log(f"still owed, undone at the next start: {error}")
+
+    async def _forfeit(self) -> None:
+        """A fault ends with its cluster, but only if that is really gone."""
+        if self.options.keep_cluster or self._records.living_servers():
+            return
+        for fault in self.faults.forfeit("the cluster was stopped"):
+            self.log(f"{fault.kind} on {fault.target} ended with the cluster")
 
     async def _step(self, what: str, work: Awaitable[object], timeout_s: float = _STOP_STEP_S) -> None:
         """One step of the stop: none may keep the others from happening."""
@@ -337,7 +410,29 @@ class Daemon:
     def _process_changed(self, state: ProcessState) -> None:
         self.broker.publish(process_state(state.name), to_body(state))
 
+    def _pid_of(self, worker: str) -> int | None:
+        return self.processes.pid(worker)
+
+    def _counters(self) -> Body:
+        """For ``status``: what came in on the sockets, and what nobody will read."""
+        return {
+            "ingest": self.ingest.intake.counts(),
+            "control": self.control.intake.counts(),
+            "rejected": self.broker.memory.rejected,
+            "lines": self._lines_dropped,
+        }
+
+    def _dropped(self) -> dict[str, int]:
+        """For the heartbeat: what was refused on the sockets by reason, and output that nobody will read."""
+        refused = {
+            f"{where}.{reason}": count
+            for where, intake in (("ingest", self.ingest.intake), ("control", self.control.intake))
+            for reason, count in intake.refusals.items()
+        }
+        return {"lines": self._lines_dropped, **refused}
+
     def _process_said(self, name: str, stream: str, line: str, dropped: int) -> None:
+        self._lines_dropped += dropped
         self.broker.publish(process_log(name), {"stream": stream, "line": line, "dropped": dropped})
 
     def _process_ended(self, name: str, state: ProcessState) -> None:
@@ -361,6 +456,11 @@ class Daemon:
             return self.load.configuration()
         return {"subject": to_body(self.subject.spec)}
 
+    def _defect(self, _loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
+        error = told.get("exception")
+        lines = "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""
+        self.reporter.line(f"defect: {told.get('message')}\n{lines}")
+
     def _listener_failed(self, topic: str, error: BaseException) -> None:
         lines = "".join(traceback.format_exception(error))
         self.reporter.line(f"defect while handling {topic}:\n{lines}")
@@ -370,6 +470,7 @@ def main(argv: list[str]) -> int:
     """Run the daemon with the options in ``argv[0]``; the exit status is the keeper's."""
     options = DaemonOptions.model_validate_json(argv[0])
     os.umask(0o077)
+    _allow_many_connections()
     reporter = Reporter(options.ready_fd)
 
     async def run() -> None:
@@ -380,7 +481,19 @@ def main(argv: list[str]) -> int:
     except OperatorError as error:
         reporter.failed(error)
         return 1
+    except OSError as error:
+        where = error.filename or "the system"
+        reporter.failed(Unavailable(f"{where}: {error.strerror}", "mend it, or choose other directories"))
+        return 1
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Each client takes two descriptors; ZeroMQ spins when there are none left. What we start inherits the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from operator_protocol.errors import Conflict, OperatorError
+from operator_protocol.errors import Conflict, NotFound, OperatorError
 from operator_protocol.models import Diagnosis, Ticket, TicketDiagnosis
 from operator_protocol.records import from_body, to_body
 from operator_protocol.topics import AGENT_DIAGNOSIS
@@ -20,6 +20,8 @@ from operatord.tickets.history import History
 WORKER = "agent"
 _TIMEOUT_S = 60.0
 _RETRY_S = 2.0
+"""Doubled at each further try."""
+_MAX_TRIES = 5
 _SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -43,6 +45,8 @@ class DiagnosisDesk:
         self._settle_s = settle_s
         self._log = log
         self._due: dict[int, float] = {}
+        self._severities: dict[int, str] = {}
+        self._tries: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -61,6 +65,7 @@ class DiagnosisDesk:
     def opened(self, ticket: Ticket) -> None:
         """Have ``ticket`` diagnosed once its evidence had time to come in."""
         self._due[ticket.id] = asyncio.get_running_loop().time() + self._settle_s
+        self._severities[ticket.id] = ticket.severity
         self._wake.set()
 
     async def diagnose(self, number: int) -> Ticket:
@@ -90,22 +95,30 @@ class DiagnosisDesk:
                 await self._sleep()
                 continue
             del self._due[number]
-            if self._tickets.get(number).diagnosis is not None:
-                continue
             try:
-                async with self._busy:
-                    await self._diagnose(number)
-            except Conflict:
-                continue  # resolved before its turn came
+                if self._tickets.get(number).diagnosis is None:
+                    async with self._busy:
+                        await self._diagnose(number)
+                self._tries.pop(number, None)
+            except (Conflict, NotFound):
+                self._tries.pop(number, None)  # resolved before its turn came
             except OperatorError as error:
-                self._log(f"ticket {number} is not diagnosed yet: {error}")
-                self._due[number] = loop.time() + _RETRY_S
+                self._retry(number, error, loop.time())
+
+    def _retry(self, number: int, error: OperatorError, now: float) -> None:
+        tries = self._tries[number] = self._tries.get(number, 0) + 1
+        if tries > _MAX_TRIES:
+            self._log(f"ticket {number} is left without a diagnosis: {error}")
+            return
+        if tries == 1:
+            self._log(f"ticket {number} is not diagnosed yet: {error}")
+        self._due[number] = now + _RETRY_S * 2 ** (tries - 1)
 
     def _next(self, now: float) -> int | None:
         ripe = [number for number, due in self._due.items() if due <= now]
         if not ripe:
             return None
-        return min(ripe, key=lambda number: (_SEVERITY_ORDER.get(self._tickets.get(number).severity, 9), number))
+        return min(ripe, key=lambda number: (_SEVERITY_ORDER.get(self._severities.get(number, ""), 9), number))
 
     async def _sleep(self) -> None:
         self._wake.clear()

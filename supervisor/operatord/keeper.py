@@ -22,8 +22,9 @@ from operatord.processes import prctl, procfs
 from operatord.processes.procfs import ProcessStat
 from operatord.processes.spawn import Spawned, spawn
 
-_FORWARDED = {signal.SIGTERM: signal.SIGTERM, signal.SIGINT: signal.SIGINT, signal.SIGHUP: signal.SIGTERM}
-"""What the keeper passes on, and as what: a closed terminal is a request to stop."""
+_FORWARDED = {signal.SIGTERM: signal.SIGTERM, signal.SIGINT: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
+"""What the keeper passes on, and as what: Ctrl+C and a closed terminal are requests to stop. As INT it would be a
+traceback in a daemon that has just begun to import."""
 
 _CLEAN_UP_S = 10.0
 """SIGKILL ends anything at once, unless it hangs in the kernel."""
@@ -35,7 +36,7 @@ def run_keeper(
     pass_fds: Sequence[int] = (),
     spared: Callable[[], AbstractSet[tuple[int, int]]],
     after: Callable[[], None],
-    stop_timeout_s: float = 30.0,
+    stop_timeout_s: float = 60.0,
 ) -> int:
     """Run ``argv`` as the daemon until it ends; return its exit status, 128 + signal if a signal ended it.
 
@@ -47,8 +48,10 @@ def run_keeper(
     try:
         with _signals() as signals:
             daemon = spawn(argv, output="inherit", death_signal=signal.SIGTERM, pass_fds=pass_fds)
-            status = _follow(daemon, signals, stop_timeout_s)
-            _end_children(_ask(spared), signals)
+            try:
+                status = _follow(daemon, signals, stop_timeout_s)
+            finally:
+                _end_children(_ask(spared), signals)
         # From here on signals do what they do by default: nobody should have to wait for an undo that hangs.
         try:
             after()
@@ -56,7 +59,8 @@ def run_keeper(
             _say("interrupted; what is still owed is undone at the next start")
             status = status or 128 + signal.SIGINT
         except Exception:
-            traceback.print_exc()
+            with suppress(OSError):
+                traceback.print_exc()
             status = status or 1
     finally:
         prctl.set_child_subreaper(enabled=before)
@@ -133,7 +137,8 @@ def _ask(spared: Callable[[], AbstractSet[tuple[int, int]]]) -> AbstractSet[tupl
     try:
         return spared()
     except Exception:
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
         return frozenset()
 
 
@@ -171,4 +176,6 @@ def _described(child: ProcessStat) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"operatord: {text}\n")
+    # The terminal may be gone: the clean-up is what matters.
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"operatord: {text}\n")

@@ -1,5 +1,6 @@
 """The load as the daemon sees it: wanted or not, at what rate; the ``ycsb`` worker does it."""
 
+import asyncio
 from collections.abc import Callable
 
 from operator_protocol.codec import Body
@@ -23,6 +24,8 @@ class LoadDesk:
         self._state = state
         self._wanted: WorkloadSource | None = None
         self._rate: float | None = None
+        self._turn = asyncio.Lock()
+        """A stop that comes during a start waits for it, or the two would disagree on what is wanted."""
 
     @property
     def running(self) -> bool:
@@ -39,6 +42,10 @@ class LoadDesk:
             if rate is not None:
                 await self.pace(rate)
             return
+        async with self._turn:
+            await self._start(rate)
+
+    async def _start(self, rate: float | None) -> None:
         source = self._subject.workload()
         self._rate = rate or source.rate
         await self._ingest.request(
@@ -48,9 +55,10 @@ class LoadDesk:
 
     async def stop(self) -> None:
         """Stop the load; not running is success."""
-        self._wanted = None
-        if self._ingest.is_connected(WORKER):
-            await self._ingest.request(WORKER, "stop", {}, timeout_s=_REQUEST_TIMEOUT_S)
+        async with self._turn:
+            self._wanted = None
+            if self._ingest.is_connected(WORKER):
+                await self._ingest.request(WORKER, "stop", {}, timeout_s=_REQUEST_TIMEOUT_S)
 
     async def pace(self, rate: float) -> None:
         """Change the target rate, in operations per second."""

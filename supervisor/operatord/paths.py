@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from operator_protocol.errors import Conflict, Unavailable
 
 _LOCK_NAME = "lock"
 _STATE_NOTE = "state-dir"
+_LOCK_TRIES = 5
+_LOCK_PAUSE_S = 0.01
 
 
 def default_state_dir(environ: Mapping[str, str] | None = None) -> Path:
@@ -58,6 +61,7 @@ def noted_state_dir(runtime_dir: Path) -> Path | None:
 def ensure_private_dir(path: Path, option: str) -> None:
     """Make ``path`` a directory of mode 0700 that is ours; raises ``Unavailable`` naming the option to change."""
     hint = f"choose another directory with {option}"
+    made = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         info = path.stat()
@@ -67,8 +71,12 @@ def ensure_private_dir(path: Path, option: str) -> None:
         raise Unavailable(f"{path} is not a directory", hint)
     if info.st_uid != os.geteuid():
         raise Unavailable(f"{path} belongs to user {info.st_uid}, not to user {os.geteuid()}", hint)
+    mode = stat.S_IMODE(info.st_mode)
+    if mode != 0o700 and not made and not (path / _LOCK_NAME).exists():
+        # Somebody's /var/lib, perhaps: it is not ours to close.
+        raise Unavailable(f"{path} is open to others (mode {mode:o})", f"chmod 700 {path}, or {hint}")
     try:
-        if stat.S_IMODE(info.st_mode) != 0o700:
+        if mode != 0o700:
             path.chmod(0o700)
         probe = path / f".writable-{os.getpid()}"
         probe.touch()
@@ -83,15 +91,13 @@ def lock_dir(path: Path) -> int:
     Raises ``Conflict`` naming the pid that holds it.
     """
     fd = os.open(path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not _locked(fd):
         holder = lock_holder(path)
         os.close(fd)
         raise Conflict(
             f"a daemon runs already with {path}" + (f" (pid {holder})" if holder else ""),
             "stop it with `operatord stop`, or use other directories with --runtime-dir and --state-dir",
-        ) from None
+        )
     sign_lock(fd)
     return fd
 
@@ -103,13 +109,29 @@ def sign_lock(fd: int) -> None:
 
 
 def lock_holder(path: Path) -> int | None:
-    """The pid that holds the lock of ``path``, or None when it is free."""
-    with contextlib.suppress(OSError, ValueError):
+    """The pid that holds the lock of ``path``, 0 when it is held by one that has not signed it; None when free."""
+    try:
         fd = os.open(path / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return int(os.read(fd, 32).split()[0])
-        finally:
-            os.close(fd)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return int(os.pread(fd, 32, 0).split()[0])
+        return 0
+    finally:
+        os.close(fd)
     return None
+
+
+def _locked(fd: int) -> bool:
+    """Take the lock; one that is only being looked at (``lock_holder``) is free again in no time."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return True
+    return False

@@ -18,6 +18,11 @@ from operator_protocol.requests import new_id
 from operatord.subjects.base import Handler
 
 
+def worker_identity(name: str, secret: str, pid: int) -> bytes:
+    """How a worker names itself on the ingest line: what it is, what the daemon told it, and which process it is."""
+    return f"{name}/{secret}/{pid}".encode("ascii")
+
+
 class PendingRequests:
     """What was asked of peers and is not answered yet."""
 

@@ -22,4 +22,5 @@ def make_control(options: DaemonOptions, servers: Servers) -> SubjectControl:
             "workload_records": load.record_count,
         },
         keep=options.keep_cluster,
+        workload=load.workload,
     )

@@ -20,12 +20,23 @@ _RCVMORE = int(zmq.RCVMORE)
 
 
 class SocketPump:
-    """Calls ``on_message(parts)`` for each message that arrives on ``socket``."""
+    """Calls ``on_message(parts)`` for each message that arrives on ``socket``.
 
-    def __init__(self, socket: Socket, on_message: Callable[[list[bytes]], None], *, batch: int = 500) -> None:
+    ``first_part(flags)`` may stand in for the socket's own ``recv`` to look at what ZeroMQ knows of the sender.
+    """
+
+    def __init__(
+        self,
+        socket: Socket,
+        on_message: Callable[[list[bytes]], None],
+        *,
+        batch: int = 500,
+        first_part: Callable[[int], bytes] | None = None,
+    ) -> None:
         self.socket = socket
         self._on_message = on_message
         self._batch = batch
+        self._first_part = first_part or socket.recv
         self._loop = asyncio.get_running_loop()
         self._fd = int(socket.getsockopt(zmq.FD))
         self._scheduled = False
@@ -61,17 +72,21 @@ class SocketPump:
 
     def _drain(self) -> None:
         self._scheduled = False
-        receive, more, handle = self.socket.recv, self.socket.getsockopt, self._on_message
+        first, receive, more, handle = self._first_part, self.socket.recv, self.socket.getsockopt, self._on_message
         for _ in range(self._batch):
             if self.is_closed():
                 return
             try:
-                parts = [receive(_DONTWAIT)]
+                parts = [first(_DONTWAIT)]
                 while more(_RCVMORE):
                     parts.append(receive())
             except zmq.Again:
                 return
-            handle(parts)
+            try:
+                handle(parts)
+            except Exception as error:
+                # A defect in one message's handler must not keep the others in the socket.
+                self._loop.call_exception_handler({"message": "defect in a message handler", "exception": error})
         self.nudge()
 
     def is_closed(self) -> bool:

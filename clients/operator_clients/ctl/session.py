@@ -21,14 +21,22 @@ _PING_S = 5.0
 class Session:
     """Asks the daemon, and prints either the document or the text of it."""
 
-    def __init__(self, endpoint: str | None, *, as_json: bool) -> None:
-        try:
-            self.endpoint: Endpoint = resolve_endpoint(endpoint)
-        except BadRequest as error:
-            raise Usage(error.message, error.hint) from error
+    def __init__(self, endpoint: str | None, *, key: str | None = None, as_json: bool) -> None:
         self.chosen = endpoint
         """The value of ``--endpoint``, if it was given."""
         self.as_json = as_json
+        self._key = key
+        self._endpoint: Endpoint | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the daemon is. What needs none (``replay``) does not fail because of it."""
+        if self._endpoint is None:
+            try:
+                self._endpoint = resolve_endpoint(self.chosen, key=self._key)
+            except BadRequest as error:
+                raise Usage(error.message, error.hint) from error
+        return self._endpoint
 
     def ask(self, cmd: str, args: Mapping[str, Any] | None = None, *, deadline_s: float = 10.0) -> Body:
         """Send a short command and return its result."""

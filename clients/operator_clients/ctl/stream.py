@@ -1,23 +1,33 @@
-"""``logs`` and ``events``: what the daemon still remembers, and with ``-f`` what happens from then on."""
+"""``logs`` and ``events``: what the daemon still remembers, and with ``-f`` what happens from then on.
+
+``events --since`` looks further back, into the daemon's journal. With ``-f`` it joins the bus first and reads the
+journal then: what was published before the join is in the journal, what comes after it is waiting in the socket, and
+the sequence numbers tell which of the frames in both were printed already.
+"""
 
 import argparse
-import select
-import sys
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
+from operator_clients import when
 from operator_clients.ctl.commands import Subcommand
-from operator_clients.ctl.describe import describe, event_document, event_line
-from operator_clients.ctl.exits import DONE, Usage
+from operator_clients.ctl.describe import describe
+from operator_clients.ctl.exits import DONE
 from operator_clients.ctl.output import clean, clock, maps
-from operator_clients.ctl.session import Session, to_json
+from operator_clients.ctl.printing import Changes, Printer, check_topics, somebody_reads, warn
+from operator_clients.ctl.session import Session
 from operator_protocol import topics
 from operator_protocol.errors import NotFound
 from operator_protocol.frames import Frame, header_from_wire
+from operator_protocol.journal import is_log
+
+if TYPE_CHECKING:
+    from operator_clients.ctl.feed import Feed
 
 _LOOK_AT_READER_S = 0.5
 """How soon ``events -f | head -1`` notices that nobody reads any more, even when nothing happens."""
-_REPEATING = (topics.CLUSTER_HEALTH, "process.")
-"""Published on a clock; as text only the changes are worth a line."""
 
 _LOGS_EXAMPLES = """\
   operatorctl logs                     what every process wrote last
@@ -26,6 +36,8 @@ _LOGS_EXAMPLES = """\
 _EVENTS_EXAMPLES = """\
   operatorctl events                   what the daemon remembers of violations, tickets, faults, …
   operatorctl events -f --topic fault. violation.opened
+  operatorctl events --since 5m        everything of the last five minutes, from the daemon's journal
+  operatorctl events --since 14:03 -f  from then on, and go on with what happens
   operatorctl events -f --json | jq -c '[.topic, .body]'"""
 
 
@@ -34,7 +46,7 @@ def _logs(args: argparse.Namespace, session: Session) -> int:
     if args.process:
         _check_names(args.process, session)
         wanted = [topics.process_log(name) for name in args.process]
-    _print_frames(session, wanted, _is_log, _log_line, follow=args.follow)
+    _print_frames(session, wanted, _LogPrinter(session, wanted, _log_line), follow=args.follow)
     return DONE
 
 
@@ -45,8 +57,11 @@ def _check_names(names: Iterable[str], session: Session) -> None:
             raise NotFound(f"no process is called {name!r}", f"there are {', '.join(sorted(known))}")
 
 
-def _is_log(frame: Frame) -> bool:
-    return frame.topic.startswith("process.") and frame.topic.endswith(".log")
+class _LogPrinter(Printer):
+    """Without what else the processes have to say."""
+
+    def wants(self, topic: str) -> bool:
+        return is_log(topic) and super().wants(topic)
 
 
 def _log_line(frame: Frame) -> str:
@@ -56,63 +71,54 @@ def _log_line(frame: Frame) -> str:
 
 def _events(args: argparse.Namespace, session: Session) -> int:
     wanted: list[str] | None = args.topic
-    for topic in wanted or ():
-        if not topic.strip("."):
-            raise Usage(f"{topic!r} is not a topic", "a whole topic like fault.injected, or a family like fault.")
-    _print_frames(session, wanted, _is_event if wanted is None else _anything, _Changes(), follow=args.follow)
+    check_topics(wanted)
+    printer = Printer(session, wanted, Changes())
+    if args.since is None:
+        _print_frames(session, wanted, printer, follow=args.follow)
+    else:
+        _print_past(session, wanted, printer, when.ago(args.since, time.time()), follow=args.follow)
     return DONE
 
 
-def _is_event(frame: Frame) -> bool:
-    """Without ``--topic``: everything but the clock of the bus and the output that ``logs`` shows."""
-    return frame.topic != topics.HEARTBEAT and not _is_log(frame)
-
-
-def _anything(_frame: Frame) -> bool:
-    return True
-
-
-class _Changes:
-    """Lines of frames, None for one that repeats what its topic said last."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, str] = {}
-
-    def __call__(self, frame: Frame) -> str | None:
-        if topics.matches(frame.topic, _REPEATING) and not _is_log(frame):
-            told = describe(frame.topic, frame.body)
-            if self._last.get(frame.topic) == told:
-                return None
-            self._last[frame.topic] = told
-        return event_line(frame)
-
-
 def _print_frames(
-    session: Session,
-    wanted: Sequence[str] | None,
-    keep: Callable[[Frame], bool],
-    line: Callable[[Frame], str | None],
-    *,
-    follow: bool,
+    session: Session, wanted: Sequence[str] | None, printer: Printer, *, follow: bool, since: float = 0.0
 ) -> None:
-    def emit(frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            if keep(frame):
-                text = to_json(event_document(frame)) if session.as_json else line(frame)
-                if text is not None:
-                    print(text)
-        sys.stdout.flush()
-
     if not follow:
-        emit(frame for frame in _remembered(session) if topics.matches(frame.topic, wanted))
+        printer.emit(frame for frame in _remembered(session) if frame.header.wall_ts >= since)
         return
     with session.feed(wanted) as feed:
-        emit(feed.history())
-        while _somebody_reads():
-            emit(feed.poll(_LOOK_AT_READER_S))
-            for reason in feed.gaps:
-                print(f"operatorctl: some frames may be missing here: {reason}", file=sys.stderr)
-            feed.gaps.clear()
+        printer.emit(frame for frame in feed.history() if frame.header.wall_ts >= since)
+        _follow(feed, printer)
+
+
+def _print_past(
+    session: Session, wanted: Sequence[str] | None, printer: Printer, since: float, *, follow: bool
+) -> None:
+    from operator_clients.ctl.past import Past, check_remembered  # only who looks back reads journals
+
+    if session.endpoint.curve is not None:
+        check_remembered(session.ask("snapshot"), since, printer.wants)
+        _print_frames(session, wanted, printer, follow=follow, since=since)
+        return
+    directory = Path(str(session.ask("status").get("state_dir"))) / "journal"
+    if not follow:
+        printer.emit(Past(directory, since))
+        return
+    with session.feed(wanted) as feed:
+        past = Past(directory, since)
+        printer.emit(past)
+        if not feed.go_on_after(past.last.get(feed.follower.boot_id or "", 0)):
+            warn("some frames are missing here: the journal does not go on until now")
+        _follow(feed, printer)
+
+
+def _follow(feed: "Feed", printer: Printer) -> NoReturn:
+    """Print what happens until somebody says stop."""
+    while somebody_reads():
+        printer.emit(feed.poll(_LOOK_AT_READER_S))
+        for reason in feed.gaps:
+            warn(f"some frames may be missing here: {reason}")
+        feed.gaps.clear()
     raise BrokenPipeError
 
 
@@ -121,13 +127,6 @@ def _remembered(session: Session) -> list[Frame]:
     tails = session.ask("snapshot").get("tails") or []
     frames = [Frame(str(topic), header_from_wire(header), body) for topic, header, body in tails]
     return sorted(frames, key=lambda frame: frame.header.seq)
-
-
-def _somebody_reads() -> bool:
-    """False when standard output is a pipe whose reader has left."""
-    poller = select.poll()
-    poller.register(sys.stdout.fileno(), 0)
-    return not any(event & select.POLLERR for _, event in poller.poll(0))
 
 
 def _logs_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +142,12 @@ def _events_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         help="whole topics (fault.injected) or families that end in a dot (fault.); "
         "default: all but heartbeat and process.NAME.log",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="T",
+        type=when.argument(when.moment),
+        help="from the daemon's journal: 5m, 1h30m, or a time of day like 14:03:07",
     )
     _follow_option(parser)
 

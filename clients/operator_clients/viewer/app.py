@@ -19,8 +19,6 @@ FRAME_S: Final = 1 / 8
 """Least time between two pictures, whatever the bus does."""
 KEY_FRAME_S: Final = 1 / 40
 """The same after a key or a resize: whoever pressed it is waiting."""
-BUS_S: Final = 0.25
-"""``Follower.fds``: look at it this often at least."""
 FIRST_PICTURE_S: Final = 0.2
 """How long the first picture waits for the first snapshot before it says that there is none."""
 _TICK_S: Final = 1.0
@@ -83,7 +81,7 @@ class App:
     def _patience_s(self, now: float) -> float:
         if self._more_on_bus:
             return 0.0
-        return max(0.0, min(now + BUS_S, self._tick_at, self._escape_at, self._draw_at()) - now)
+        return max(0.0, min(now + self._session.patience_s, self._tick_at, self._escape_at, self._draw_at()) - now)
 
     def _draw_at(self) -> float:
         if not self._changed:
@@ -97,8 +95,10 @@ class App:
         self._changed = self._urgent = False
         self._drawn_at = now
         session = self._session
-        view = View(session.follower.state, session.story, time.time(), now, self._animate)
-        self._screen.show(compose(view, session.shell(now), self._screen.size(), self._pen))
+        shell = session.shell(now)
+        mono, wall = session.view_time(now, time.time())
+        view = View(session.follower.state, session.story, wall, mono, self._animate, recorded=shell.tape is not None)
+        self._screen.show(compose(view, shell, self._screen.size(), self._pen))
 
     def _take_events(self, now: float) -> None:
         events = self._session.follower.poll(0)

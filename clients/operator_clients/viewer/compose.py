@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 
 from operator_clients.viewer import bars
 from operator_clients.viewer.canvas import Canvas, Pen, Picture
-from operator_clients.viewer.layout import PanelName, Rect, Size, arrange, too_small
+from operator_clients.viewer.keymap import KEYMAP, REPLAY_KEYMAP
+from operator_clients.viewer.layout import MIN_HEIGHT, PanelName, Rect, Size, arrange, too_small
 from operator_clients.viewer.panels import agent, cluster, monitor, narration, workload
 from operator_clients.viewer.session import Shell
 from operator_clients.viewer.view import View
@@ -34,13 +35,14 @@ def compose(view: View, shell: Shell, size: Size, pen: Pen) -> Picture:
 
 
 def _dashboard(canvas: Canvas, view: View, shell: Shell) -> None:
-    layout = arrange(canvas.size)
+    tall = canvas.size.height > MIN_HEIGHT
+    layout = arrange(canvas.size, bars.footer_lines(shell, tall=tall))
     canvas.place(layout.header, bars.header(view, shell, layout.header.width))
     for name, rect in layout.panels.items():
         canvas.place(rect, PANELS[name](view, Size(rect.width, rect.height)))
-    footer = bars.footer(shell, canvas.size.width)
+    footer = bars.footer(shell, canvas.size.width, tall=tall)
     canvas.place(Rect(0, canvas.size.height - len(footer), canvas.size.width, len(footer)), Group(*footer))
     if shell.help_open:
-        box, room = bars.help_box()
+        box, room = bars.help_box(REPLAY_KEYMAP if shell.tape else KEYMAP)
         x, y = (canvas.size.width - room.width) // 2, (canvas.size.height - room.height) // 2
         canvas.place(Rect(x, y, room.width, room.height), box)

@@ -1,7 +1,7 @@
-"""The keys of the viewer, in one table.
+"""The keys of the viewer: one table for a daemon, one for a recording.
 
-The dispatcher, the ``?`` overlay, the footer and the table in ``docs/viewer.md`` are all made from ``KEYMAP``; a test
-holds the document to it.
+The dispatcher, the ``?`` overlay, the footer and the tables in ``docs/viewer.md`` are all made from ``KEYMAP`` and, for
+a recording, from ``REPLAY_KEYMAP``; a test holds the document to them.
 """
 
 from enum import Enum
@@ -18,6 +18,15 @@ class Action(Enum):
     HELP = "help"
     CLOSE = "close"
     QUIT = "quit"
+    PAUSE = "pause"
+    STEP = "step"
+    STEP_SECOND = "step a second"
+    BACKWARD = "backward"
+    FORWARD = "forward"
+    SLOWER = "slower"
+    FASTER = "faster"
+    BEGIN = "begin"
+    END = "end"
 
 
 class Binding(NamedTuple):
@@ -45,6 +54,21 @@ KEYMAP: tuple[Binding, ...] = (
     Binding(Action.QUIT, ("q", "ctrl+c"), "quit", "Leave the viewer; the daemon goes on"),
 )
 
+REPLAY_KEYMAP: tuple[Binding, ...] = (
+    Binding(Action.PAUSE, ("space",), "pause", "Pause, or go on; at the end, begin anew"),
+    Binding(Action.BACKWARD, ("left",), "-5 s", "Back by five seconds"),
+    Binding(Action.FORWARD, ("right",), "+5 s", "Forward by five seconds"),
+    Binding(Action.STEP, (".",), "step", "Pause, and go on by one frame that changes the picture"),
+    Binding(Action.STEP_SECOND, (">",), "second", "Pause, and go on by one second", in_footer=False),
+    Binding(Action.SLOWER, ("[",), "slow", "Slower, down to 0.25x"),
+    Binding(Action.FASTER, ("]",), "fast", "Faster, up to 64x"),
+    Binding(Action.BEGIN, ("home",), "begin", "Go to the beginning", in_footer=False),
+    Binding(Action.END, ("end",), "end", "Go to the end", in_footer=False),
+    Binding(Action.HELP, ("?",), "help", "Show or hide this list"),
+    Binding(Action.CLOSE, ("esc",), "close", "Close this list", in_footer=False),
+    Binding(Action.QUIT, ("q", "ctrl+c"), "quit", "Leave the viewer"),
+)
+
 _LABELS = {
     "space": "SPACE",
     "enter": "ENTER",
@@ -54,15 +78,15 @@ _LABELS = {
     "down": "↓",
     "esc": "ESC",
     "tab": "TAB",
+    "home": "HOME",
+    "end": "END",
     "ctrl+c": "Ctrl+C",
 }
 
-_BY_KEY: dict[str, Binding] = {key: binding for binding in KEYMAP for key in binding.keys}
 
-
-def binding_of(key: str) -> Binding | None:
+def binding_of(key: str, keymap: tuple[Binding, ...] = KEYMAP) -> Binding | None:
     """The binding of a key, by the name that ``keys.Decoder`` gives it."""
-    return _BY_KEY.get(key)
+    return next((binding for binding in keymap if key in binding.keys), None)
 
 
 def key_label(key: str) -> str:
@@ -75,11 +99,14 @@ def keys_label(binding: Binding) -> str:
     return ", ".join(key_label(key) for key in binding.keys)
 
 
-def markdown_table() -> str:
-    """The table as it stands in ``docs/viewer.md``."""
-    rows = ["| key | what it does | command |", "|---|---|---|"]
-    for binding in KEYMAP:
+def markdown_table(keymap: tuple[Binding, ...] = KEYMAP) -> str:
+    """The table as it stands in ``docs/viewer.md``; with commands where there are any."""
+    commands = any(binding.command for binding in keymap)
+    rows = (
+        ["| key | what it does | command |", "|---|---|---|"] if commands else ["| key | what it does |", "|---|---|"]
+    )
+    for binding in keymap:
         keys = ", ".join(f"`{key_label(key)}`" for key in binding.keys)
         command = f"`operatorctl {binding.command}`" if binding.command else ""
-        rows.append(f"| {keys} | {binding.help} | {command} |")
+        rows.append(f"| {keys} | {binding.help} |" + (f" {command} |" if commands else ""))
     return "\n".join(rows)

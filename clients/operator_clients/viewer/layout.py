@@ -26,7 +26,7 @@ class Rect(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A header line, five panels that tile what is between, and one line left for the footer."""
+    """A header line, five panels that tile what is between, and lines left for the footer."""
 
     header: Rect
     panels: dict[PanelName, Rect]
@@ -37,9 +37,9 @@ def too_small(size: Size) -> bool:
     return size.width < MIN_WIDTH or size.height < MIN_HEIGHT
 
 
-def arrange(size: Size) -> Layout:
-    """The layout for ``size``, which must not be too small."""
-    body = Rect(0, 1, size.width, size.height - 2)
+def arrange(size: Size, below: int = 1) -> Layout:
+    """The layout for ``size``, which must not be too small, with so many lines left for the footer."""
+    body = Rect(0, 1, size.width, size.height - 1 - below)
     wide = size.width >= _THREE_COLUMNS_FROM[0] and size.height >= _THREE_COLUMNS_FROM[1]
     return Layout(
         header=Rect(0, 0, size.width, 1),

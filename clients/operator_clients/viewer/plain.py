@@ -14,7 +14,6 @@ from operator_clients.viewer.session import Session, start_command
 from operator_clients.viewer.signals import ENDING, Interrupted, Signals
 from operator_protocol.events import Event, Joined, Resynced, StatusChanged
 
-BUS_S = 0.25
 NOTICE_AFTER_S = 0.5
 
 
@@ -48,9 +47,11 @@ class Plain:
 
     def _loop(self) -> int:
         notice_at = time.monotonic() + NOTICE_AFTER_S
+        for line in self._session.preface():
+            self._say(line)
         more = True
         while True:
-            ready, _, _ = select.select(self._inputs, [], [], 0 if more else BUS_S)
+            ready, _, _ = select.select(self._inputs, [], [], 0 if more else self._session.patience_s)
             for signum in self._signals.take():
                 if signum in ENDING:
                     return 128 + signum
@@ -61,6 +62,9 @@ class Plain:
             events = self._session.follower.poll(0)
             more = bool(events)
             self._tell(events)
+            if (ending := self._session.ending()) is not None:
+                self._say(ending)
+                return 0
             if time.monotonic() >= notice_at:
                 notice_at = float("inf")
                 if self._session.follower.status == "joining":
@@ -78,7 +82,8 @@ class Plain:
 
     def _situation(self) -> list[LogLine]:
         """What a reader must know who comes in the middle."""
-        state, now = self._session.follower.state, time.time()
+        state = self._session.follower.state
+        _, now = self._session.view_time(time.monotonic(), time.time())
         lines = []
         if state.cluster is not None:
             up = sum(node.state == "up" for node in state.nodes.values())

@@ -1,19 +1,24 @@
 """What the viewer knows and does, whatever it is drawn on: events in, commands out, notices in between."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from operator_clients.format import clean
 from operator_clients.viewer.chronicle import LogLine
-from operator_clients.viewer.keymap import Action, binding_of
+from operator_clients.viewer.keymap import KEYMAP, Action, binding_of
+from operator_clients.viewer.source import Source
 from operator_clients.viewer.story import Story
 from operator_clients.viewer.theme import Tone
 from operator_clients.viewer.view import FRESH_S
 from operator_protocol.endpoint import Endpoint, default_runtime_dir
+from operator_protocol.errors import OperatorError
 from operator_protocol.events import Event, FrameSeen, Joined, Outcome, Resynced, Status, StatusChanged
-from operator_protocol.follow import Follower
+from operator_protocol.frames import Frame
+from operator_protocol.journal_index import Mark
 from operator_protocol.requests import unreachable
 
+BUS_S = 0.25
+"""``Follower.fds``: look at it this often at least."""
 NOTICE_S = 6.0
 RESYNC_SHOWN_S = 3.0
 _FAULT_DEADLINE_S = 60.0
@@ -26,6 +31,19 @@ class Notice(NamedTuple):
     tone: Tone
     until: float
     """Local monotonic time."""
+
+
+class Tape(NamedTuple):
+    """Where a replay stands."""
+
+    position_s: float
+    duration_s: float
+    speed: float
+    paused: bool
+    ended: bool
+    wall: float
+    """What the clock showed when this was recorded."""
+    marks: Sequence[Mark] = ()
 
 
 class Shell(NamedTuple):
@@ -44,10 +62,14 @@ class Shell(NamedTuple):
     notice: Notice | None = None
     pending: tuple[str, ...] = ()
     """Commands that have no outcome yet."""
+    tape: Tape | None = None
+    """Set when this is a replay."""
 
 
 def start_command(endpoint: Endpoint) -> str:
-    """The command that starts a daemon at this endpoint."""
+    """The command that starts a daemon at this endpoint; over TCP, on that host."""
+    if endpoint.curve is not None:
+        return "operatord start"
     default = endpoint.label == str(default_runtime_dir().absolute())
     return "operatord start" if default else f"operatord start --runtime-dir {endpoint.label}"
 
@@ -55,7 +77,11 @@ def start_command(endpoint: Endpoint) -> str:
 class Session:
     """One person in front of one daemon."""
 
-    def __init__(self, follower: Follower) -> None:
+    keymap = KEYMAP
+    patience_s = BUS_S
+    """How long to wait at most before the source is polled again."""
+
+    def __init__(self, follower: Source) -> None:
         self.follower = follower
         self.story = Story()
         self.help_open = False
@@ -73,7 +99,7 @@ class Session:
         lines: list[LogLine] = []
         for event in events:
             if isinstance(event, FrameSeen):
-                lines.extend(self.story.see(event.frame, mono))
+                lines.extend(self.story.see(event.frame, self.seen_at(event.frame, mono)))
                 continue
             line = self._told(event, mono, wall)
             if line is not None:
@@ -81,9 +107,17 @@ class Session:
                 lines.append(line)
         return lines
 
+    def preface(self) -> list[LogLine]:
+        """What to say before anything is shown."""
+        return []
+
+    def ending(self) -> LogLine | None:
+        """What to say when there is nothing more to come; None for a daemon, which may always come back."""
+        return None
+
     def press(self, key: str, mono: float) -> None:
         """Do what ``key`` is bound to; a key that is not bound does nothing."""
-        binding = binding_of(key)
+        binding = binding_of(key, self.keymap)
         if binding is None or (binding.action is Action.CLOSE and not self.help_open):
             return
         if binding.action is Action.QUIT:
@@ -95,6 +129,20 @@ class Session:
             self.help_open = True
         elif binding.command:
             self._send(binding.command, mono)
+        else:
+            self.act(binding.action, mono)
+
+    def act(self, action: Action, mono: float) -> None:
+        """Do what only some sources can do; a daemon cannot be wound back."""
+
+    def seen_at(self, frame: Frame, mono: float) -> float:
+        """When ``frame`` was seen, on the clock that ``view_time`` shows."""
+        del frame
+        return mono
+
+    def view_time(self, mono: float, wall: float) -> tuple[float, float]:
+        """Monotonic and wall clock of what is shown; for a daemon, ours."""
+        return mono, wall
 
     def shell(self, mono: float) -> Shell:
         """What is to be drawn around the panels at ``mono``."""
@@ -127,7 +175,10 @@ class Session:
             error = unreachable(self.follower.endpoint)
             self._notice = Notice(f"{error.message}; start one with: {self._start_command}", "warn", mono + NOTICE_S)
             return
-        self._pending[self.follower.send(command, {}, deadline_s=_FAULT_DEADLINE_S)] = command
+        try:
+            self._pending[self.follower.send(command, {}, deadline_s=_FAULT_DEADLINE_S)] = command
+        except OperatorError as error:
+            self._notice = Notice(clean(str(error)), "warn", mono + NOTICE_S)
 
     def _told(self, event: Event, mono: float, wall: float) -> LogLine | None:
         if isinstance(event, Joined | Resynced):

@@ -122,9 +122,11 @@ class Story:
             self._adopt(ticket)
 
     def see(self, frame: Frame, mono: float) -> list[LogLine]:
-        """Take in one frame; returns the lines it adds to the log."""
+        """Take in one frame; returns the lines it adds to the log, none for one that the tail at a resume had."""
         if frame.header.boot_id != self._boot_id:
             self._forget(frame.header.boot_id)
+        if frame.header.seq <= self._seq:
+            return []
         self._seq = frame.header.seq
         # A body that this version cannot read is passed over, as the state passes over it.
         try:

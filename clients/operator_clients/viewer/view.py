@@ -21,6 +21,8 @@ class View:
     mono: float
     """Local monotonic clock, seconds; for how long something is highlighted."""
     animate: bool = True
+    recorded: bool = False
+    """True when nothing of it happens now."""
 
     def fresh(self, detection: Detection | None) -> bool:
         """True while ``detection`` is new enough to stand out from everything else."""

@@ -9,20 +9,21 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import zmq
 
 from operator_protocol import PROTOCOL_VERSION
 from operator_protocol.codec import Body, pack, unpack_map
 from operator_protocol.errors import BadRequest
-from operator_protocol.frames import Frame, Header
+from operator_protocol.frames import Frame, Header, encode_frame
+from operator_protocol.journal import checkpoint
 from operator_protocol.models import Heartbeat
 from operator_protocol.records import to_body
 from operator_protocol.topics import HEARTBEAT, join_echo
 from operatord.bus.journal import Journal
 from operatord.bus.memory import Memory
-from operatord.zmq_loop import Context, SocketPump
+from operatord.zmq_loop import Context, Socket, SocketPump
 
 Listener = Callable[[Frame], None]
 
@@ -30,6 +31,8 @@ SEND_HWM = 20_000
 """Frames queued for one subscriber before ZeroMQ drops for it."""
 _LINGER_MS = 200
 """How long the last frames (the end of the daemon) may take to leave."""
+_MAX_SUBSCRIPTION_BYTES = 1 << 16
+"""What a subscriber may send; it holds before a peer on TCP has shown its key, too."""
 _SOURCE = "operatord"
 # Plain integers: combining the flags of pyzmq's enum costs as much as a send.
 _LAST = int(zmq.DONTWAIT)
@@ -55,6 +58,7 @@ class Broker:
         self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, _MAX_SUBSCRIPTION_BYTES)
         self._pump: SocketPump | None = None
         self._listeners: list[tuple[Listener, tuple[str, ...]]] = []
         self._seq = 0
@@ -71,6 +75,16 @@ class Broker:
         self._socket.bind(address)
         self._pump = SocketPump(self._socket, self._subscription)
 
+    @property
+    def socket(self) -> Socket:
+        """For another address to be bound."""
+        return self._socket
+
+    def nudge(self) -> None:
+        """Look for subscriptions soon; due after everything else that used the socket."""
+        if self._pump is not None:
+            self._pump.nudge()
+
     def listen(self, listener: Listener, families: tuple[str, ...]) -> None:
         """Have ``listener`` called, after it was forwarded, with each frame whose topic begins with one of these."""
         self._listeners.append((listener, families))
@@ -81,6 +95,8 @@ class Broker:
 
     def forward(self, topic: str, body: bytes, source: str) -> None:
         """Stamp and send a body as it is."""
+        if self._seq == 0 and self._journal is not None:
+            self._journal.begin(self._checkpoint())
         self._seq += 1
         topic_seq = self._topic_seqs.get(topic, 0) + 1
         if topic.startswith("join."):
@@ -102,8 +118,11 @@ class Broker:
             self._serving = True
             asyncio.get_running_loop().call_soon(self._serve)
 
-    def heartbeat(self) -> None:
-        """Publish the once-a-second frame that lets subscribers notice loss at the tail."""
+    def heartbeat(self, dropped: Mapping[str, int] | None = None) -> None:
+        """Publish the once-a-second frame that lets subscribers notice loss at the tail.
+
+        ``dropped`` counts what others have dropped or refused since the start, by reason.
+        """
         moved = {topic: self._topic_seqs[topic] for topic in self._moved}
         self._moved.clear()
         beat = Heartbeat(
@@ -111,7 +130,7 @@ class Broker:
             topics=moved,
             uptime=time.monotonic() - self._started_mono,
             subscribers=self.subscribers,
-            dropped={"rejected": self.memory.rejected},
+            dropped={"rejected": self.memory.rejected, **(dropped or {})},
         )
         self.publish(HEARTBEAT, to_body(beat))
 
@@ -130,13 +149,7 @@ class Broker:
     def snapshot(self) -> Body:
         """Everything a joining client needs, as of the last frame that was stamped."""
         self._serve()
-        return {
-            "boot_id": self.boot_id,
-            "seq": self._seq,
-            "topic_seqs": dict(self._topic_seqs),
-            "state": self.memory.state.to_wire(),
-            "tails": self.memory.tails(),
-        }
+        return self._snapshot()
 
     def close(self) -> None:
         """Serve what is queued and close; what was sent has a moment to leave."""
@@ -159,7 +172,7 @@ class Broker:
             except BadRequest:
                 self.memory.rejected += 1
                 continue
-            self.memory.take(frame)
+            self.memory.take(frame, len(data))
             for listener in listeners:
                 try:
                     listener(frame)
@@ -167,7 +180,23 @@ class Broker:
                     # One listener must not stop the bus; what it raised is reported.
                     self._on_listener_error(topic, error)
         if self._journal is not None:
+            if self._journal.full:
+                # Only here is the state what the frames in the journal have made of it.
+                self._journal.begin(self._checkpoint())
             self._journal.flush()
+
+    def _snapshot(self) -> Body:
+        return {
+            "boot_id": self.boot_id,
+            "seq": self._seq,
+            "topic_seqs": dict(self._topic_seqs),
+            "state": self.memory.state.to_wire(),
+            "tails": self.memory.tails(),
+        }
+
+    def _checkpoint(self) -> list[bytes]:
+        now = Header(PROTOCOL_VERSION, self.boot_id, self._seq, 0, time.time(), time.monotonic(), _SOURCE)
+        return encode_frame(checkpoint(self._snapshot(), now))
 
     def _subscription(self, parts: list[bytes]) -> None:
         message = parts[0]
@@ -178,6 +207,8 @@ class Broker:
             if nonce in self._wanted_nonces and topic.startswith("join."):
                 self._wanted_nonces.remove(nonce)
                 self._echo(nonce)
+        elif message[:1] != b"\x00":
+            return  # not a subscription at all: a peer other than a SUB may send what it likes
         elif (count := self._subscriptions.get(topic, 0)) > 1:
             self._subscriptions[topic] = count - 1
         else:

@@ -1,6 +1,8 @@
 """Every frame on disk, append-only, in files of bounded size and number.
 
-The format of the records is in ``operator_protocol.journal``.
+The format of the records is in ``operator_protocol.journal``. Each file begins with a checkpoint, so that a reader does
+not need those that were dropped. Whoever appends also begins the next file, when ``full`` says so: only the broker
+knows at which moment the state it remembers and the frames it has handed out are at the same point.
 """
 
 import time
@@ -12,7 +14,7 @@ from operator_protocol.journal import MAGIC, SUFFIX, encode_record
 
 
 class Journal:
-    """Writes records; rotates by size, keeps the newest files.
+    """Writes records in files of ``max_bytes`` and a checkpoint each; keeps the newest files.
 
     Records are handed to the kernel at each ``flush`` (after each batch of frames), so a daemon that is killed loses
     at most what it had not yet published. A full disk stops the journal, not the daemon: ``on_error`` is told once.
@@ -43,13 +45,29 @@ class Journal:
         """The file that is being written."""
         return Path(self._file.name) if self._file else None
 
+    @property
+    def full(self) -> bool:
+        """True when it is time for the next file."""
+        return self._size >= self._max_bytes and not self._failed
+
+    def begin(self, checkpoint: Sequence[bytes]) -> None:
+        """Begin a new file with the parts of a checkpoint, which do not count towards its size; drop the oldest."""
+        if self._failed:
+            return
+        try:
+            self._rotate()
+            if self._file is not None:
+                self._file.write(encode_record(checkpoint))
+        except OSError as error:
+            self._fail(error)
+
     def append(self, parts: Sequence[bytes]) -> None:
         """Add one frame."""
         if self._failed:
             return
         record = encode_record(parts)
         try:
-            if self._file is None or self._size + len(record) > self._max_bytes:
+            if self._file is None:
                 self._rotate()
             if self._file is not None:
                 self._size += self._file.write(record)
@@ -84,7 +102,9 @@ class Journal:
         self._serial += 1
         self._file = path.open("xb")
         self._size = self._file.write(MAGIC)
-        for old in sorted(self.directory.glob(f"frames-*{SUFFIX}"))[: -self._keep_files]:
+        # The clock may have been set back: the file that is being written is never among those that go.
+        older = sorted(old for old in self.directory.glob(f"frames-*{SUFFIX}") if old != path)
+        for old in older[: len(older) + 1 - self._keep_files]:
             old.unlink(missing_ok=True)
 
     def _fail(self, error: OSError) -> None:

@@ -1,8 +1,9 @@
 """What the daemon remembers of its own frames: the state, and the last frames of topics that read like a log."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from operator_protocol.codec import is_shallow
 from operator_protocol.errors import BadRequest
 from operator_protocol.frames import Frame
 from operator_protocol.state import State
@@ -20,6 +21,30 @@ _FAMILIES = (*(f"{family}." for family in _TAIL_LENGTHS), "process.", "cluster."
 _LOG_TAIL = 100
 """Log lines kept for each process."""
 _PROCESS_STATE_TAIL = 200
+_TAIL_BYTES = 1 << 20
+"""What one tail may hold; all of them are in each snapshot, which a client refuses above 64 MiB."""
+
+
+class Tail:
+    """The last frames of one kind, bounded by number and by size."""
+
+    def __init__(self, length: int) -> None:
+        self._frames: deque[tuple[Frame, int]] = deque()
+        self._length = length
+        self._bytes = 0
+
+    def append(self, frame: Frame, size: int) -> None:
+        """Add the newest; the oldest go."""
+        self._frames.append((frame, size))
+        self._bytes += size
+        while len(self._frames) > self._length or (self._bytes > _TAIL_BYTES and len(self._frames) > 1):
+            self._bytes -= self._frames.popleft()[1]
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (frame for frame, _ in self._frames)
+
+    def __reversed__(self) -> Iterator[Frame]:
+        return (frame for frame, _ in reversed(self._frames))
 
 
 class Memory:
@@ -29,22 +54,30 @@ class Memory:
         self.state = State()
         self.rejected = 0
         """Bodies that were not what their topic promises."""
-        self._tails: dict[str, deque[Frame]] = {}
+        self._tails: dict[str, Tail] = {}
 
     def wants(self, topic: str) -> bool:
         """Whether a frame of this topic has any bearing on the state or the tails."""
         return topic.startswith(_FAMILIES)
 
-    def take(self, frame: Frame) -> None:
-        """Apply one frame. A malformed body is counted, never fatal: it has been forwarded as it came."""
+    def take(self, frame: Frame, size: int = 0) -> None:
+        """Apply one frame with a body of ``size`` bytes.
+
+        A malformed body is counted, never fatal: it has been forwarded as it came.
+        """
         try:
             self.state.apply(frame.topic, frame.body)
         except BadRequest:
             self.rejected += 1
             return
         tail = self._tail_of(frame)
-        if tail is not None:
-            tail.append(frame)
+        if tail is None:
+            return
+        if is_shallow(frame.body):
+            tail.append(frame, size)
+        else:
+            # Within a snapshot it would be nested deeper than a client can decode: nobody could join any more.
+            self.rejected += 1
 
     def tails(self) -> list[list[object]]:
         """``[topic, header, body]`` of every remembered frame, in the order of the bus."""
@@ -55,20 +88,20 @@ class Memory:
         """The last captured lines of one process."""
         return list(self._tails.get(f"process.{process}.log", ()))
 
-    def _tail_of(self, frame: Frame) -> "deque[Frame] | None":
+    def _tail_of(self, frame: Frame) -> Tail | None:
         topic = frame.topic
         family = topic.split(".", 1)[0]
         if family == "process":
             if topic.endswith(".log"):
-                return self._tails.setdefault(topic, deque(maxlen=_LOG_TAIL))
+                return self._tails.setdefault(topic, Tail(_LOG_TAIL))
             return self._process_states(frame)
         if topic == "fault.countdown" or family not in _TAIL_LENGTHS:
             return None
-        return self._tails.setdefault(family, deque(maxlen=_TAIL_LENGTHS[family]))
+        return self._tails.setdefault(family, Tail(_TAIL_LENGTHS[family]))
 
-    def _process_states(self, frame: Frame) -> "deque[Frame] | None":
+    def _process_states(self, frame: Frame) -> Tail | None:
         """Only changes of state are worth keeping; the once-a-second figures are not."""
-        tail = self._tails.setdefault("process", deque(maxlen=_PROCESS_STATE_TAIL))
+        tail = self._tails.setdefault("process", Tail(_PROCESS_STATE_TAIL))
         for known in reversed(tail):
             if known.topic == frame.topic:
                 same = all(known.body.get(key) == frame.body.get(key) for key in ("state", "pid", "restarts"))

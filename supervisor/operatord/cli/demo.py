@@ -63,10 +63,10 @@ def _headless(runtime_dir: Path, state_dir: Path, config: str | None, marker: st
     try:
         with _daemon(runtime_dir, state_dir, config, marker):
             summary = _walk(runtime_dir)
-    except OperatorError as error:
+    except (OperatorError, subprocess.TimeoutExpired, ValueError) as error:
         problems.append(str(error))
     finally:
-        counted = _count(watcher)
+        counted = _count(watcher, problems)
     problems = [*summary.get("problems", []), *problems]
     result: dict[str, Any] = {"ok": False, "subject": "valkey", **summary}
     result |= {"zombies": counted["zombies"], "orphans": counted["orphans"]}
@@ -146,14 +146,15 @@ def _outlive(viewer: "subprocess.Popen[bytes]") -> int:
         signal.signal(signal.SIGINT, previous)
 
 
-def _count(watcher: "subprocess.Popen[bytes]") -> Mapping[str, Any]:
+def _count(watcher: "subprocess.Popen[bytes]", problems: list[str]) -> Mapping[str, Any]:
     try:
         output, _ = watcher.communicate(timeout=_COUNT_TIMEOUT_S)
         counted: dict[str, Any] = json.loads(output)
     except (subprocess.TimeoutExpired, ValueError) as error:
         watcher.kill()
         watcher.wait()
-        raise Unavailable(f"the count of what is left behind failed: {error}") from error
+        problems.append(f"the count of what is left behind failed: {error}")
+        return {"zombies": None, "orphans": None}
     return counted
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from operator_protocol.endpoint import runtime_endpoint
-from operator_protocol.errors import OperatorError
+from operator_protocol.errors import OperatorError, Unavailable
 from operatord.config import load_config
 from operatord.faults.undo_journal import read_owed
 from operatord.paths import ensure_private_dir, lock_holder, resolve_dirs
@@ -59,7 +59,10 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
     yield _disk(state_dir)
     yield _open_files()
     yield _daemon(runtime_dir)
-    yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None)
+    try:
+        yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None)
+    except OperatorError as error:
+        yield Finding("faults owed", "failed", error.message, error.hint)
 
 
 def _guarded(what: str, look: Callable[[], str]) -> Finding:
@@ -101,6 +104,11 @@ def _valkey() -> Finding:
 
 
 def _directory(path: Path, option: str) -> str:
+    if not path.exists():
+        nearest = next(parent for parent in path.parents if parent.exists())
+        if not os.access(nearest, os.W_OK):
+            raise Unavailable(f"{path} cannot be made: {nearest} is not writable", f"choose another with {option}")
+        return f"{path} will be made"
     ensure_private_dir(path, option)
     return f"{path} is ours and private"
 

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version as distribution_version
 
-from operator_protocol.errors import DaemonUnreachable, OperatorError
+from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, OperatorError
 
 EXIT_REFUSED = 1
 EXIT_NO_DAEMON = 3
+EXIT_TIMED_OUT = 4
 
 _EPILOG = """\
 exit codes: 0 done; 1 refused or failed; 2 usage; 3 no daemon; 4 timed out
@@ -17,6 +18,7 @@ exit codes: 0 done; 1 refused or failed; 2 usage; 3 no daemon; 4 timed out
   operatord start                 run the embedded Valkey Cluster here; Ctrl+C stops everything
   operatord start --detach        the same in the background; returns when it is healthy
   operatord demo                  the whole story in this terminal, then everything stops
+  operatord keys new NAME         let a client on another host attach, see docs/security.md
 """
 
 
@@ -60,7 +62,21 @@ def build_parser() -> argparse.ArgumentParser:
     _directories(recover)
     recover.add_argument("--config", metavar="FILE", help=argparse.SUPPRESS)
     recover.add_argument("--json", action="store_true", help="one JSON document")
-    recover.add_argument("--by-keeper", action="store_true", help=argparse.SUPPRESS)
+    recover.add_argument("--by-keeper", metavar="OPTIONS", help=argparse.SUPPRESS)
+
+    keys = commands.add_parser("keys", help="who may attach over TCP: make, list and revoke keys")
+    what = keys.add_subparsers(dest="what", metavar="new|list|revoke", required=True)
+    new = what.add_parser("new", help="admit a client, and write the key file that it needs")
+    new.add_argument("name", metavar="NAME", help="what it is called in the audit log")
+    new.add_argument("--control", action="store_true", help="it may change things; otherwise it may only look")
+    new.add_argument("--out", metavar="FILE", help="the key file (default: NAME.key here); never overwritten")
+    new.add_argument("--config", metavar="FILE", help="to say where the daemon listens, if it does not run")
+    listing = what.add_parser("list", help="who is admitted")
+    listing.add_argument("--json", action="store_true", help="one JSON document")
+    revoke = what.add_parser("revoke", help="admit a client no longer; a running daemon puts it out within a second")
+    revoke.add_argument("name", metavar="NAME")
+    for parser_of_keys in (new, listing, revoke):
+        _directories(parser_of_keys)
 
     demo = commands.add_parser("demo", help="daemon, viewer and the whole story in this terminal")
     demo.add_argument("--headless", action="store_true", help="no viewer: walk through the story by itself")
@@ -72,18 +88,28 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``operatord``; returns its exit code."""
     args = build_parser().parse_args(argv)
-    module = importlib.import_module(f"operatord.cli.{args.command}")
     try:
-        return int(module.run(args))
+        return int(importlib.import_module(f"operatord.cli.{args.command}").run(args))
     except OperatorError as error:
         print(f"operatord: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"operatord: {error.hint}", file=sys.stderr)
-        return EXIT_NO_DAEMON if isinstance(error, DaemonUnreachable) else EXIT_REFUSED
+        if isinstance(error, DaemonUnreachable):
+            return EXIT_NO_DAEMON
+        return EXIT_TIMED_OUT if isinstance(error, DeadlineExceeded) else EXIT_REFUSED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("operator"):
+            raise
+        print(f"operatord: {error.name} is not installed, which the daemon needs", file=sys.stderr)
+        print("operatord: pip install 'operatord[daemon]'", file=sys.stderr)
+        return EXIT_REFUSED
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 141
+    except OSError as error:
+        print(f"operatord: {error.filename or 'the system'}: {error.strerror}", file=sys.stderr)
+        return EXIT_REFUSED
 
 
 def _directories(parser: argparse.ArgumentParser) -> None:

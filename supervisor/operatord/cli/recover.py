@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 from operator_protocol.errors import Conflict
 from operator_protocol.models import Fault
 from operator_protocol.records import to_body
 from operatord.config import load_config
 from operatord.faults.recovery import recover_offline
+from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal, read_owed
 from operatord.options import DaemonOptions
 from operatord.paths import ensure_private_dir, lock_dir, lock_holder, noted_state_dir, resolve_dirs
@@ -29,15 +31,7 @@ def run(args: argparse.Namespace) -> int:
         if (holder := lock_holder(state_dir)) is not None:
             raise Conflict(f"a daemon runs (pid {holder}): it knows what it owes", "ask it with: operatorctl recover")
         lock_dir(state_dir)
-    config = load_config(args.config)
-    options = DaemonOptions(
-        runtime_dir=runtime_dir,
-        state_dir=state_dir,
-        subject=config.subject.name,
-        load=False,
-        keep_cluster=True,
-        config=config,
-    )
+    options = _options(args, runtime_dir, state_dir)
     if not read_owed(options.undo_journal):
         _say(args, [], "nothing is owed")
         return 0
@@ -47,6 +41,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _options(args: argparse.Namespace, runtime_dir: Path, state_dir: Path) -> DaemonOptions:
+    """Those of the daemon that owed, if its keeper asks; else what the configuration says."""
+    if args.by_keeper:
+        return DaemonOptions.model_validate_json(args.by_keeper).model_copy(update={"keep_cluster": True})
+    config = load_config(args.config)
+    return DaemonOptions(
+        runtime_dir=runtime_dir,
+        state_dir=state_dir,
+        subject=config.subject.name,
+        load=False,
+        keep_cluster=True,
+        config=config,
+    )
+
+
 async def _recover(options: DaemonOptions) -> list[Fault]:
     records = ServerRecords(options.servers_file)
     control = make_control(options, DetachedServers(records))
@@ -54,7 +63,13 @@ async def _recover(options: DaemonOptions) -> list[Fault]:
     for notice in journal.notices:
         print(f"operatord: {notice}", file=sys.stderr)
     try:
-        return await recover_offline(control, journal, make_probe, exists=bool(records.living_servers()))
+        return await recover_offline(
+            control,
+            journal,
+            make_probe,
+            exists=bool(records.living_servers()),
+            limits=Limits(recover_s=options.config.faults.recovery_deadline_s),
+        )
     finally:
         journal.close()
 

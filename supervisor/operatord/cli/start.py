@@ -63,11 +63,15 @@ def _spared(options: DaemonOptions) -> set[tuple[int, int]]:
 
 
 def _recover_what_is_owed(options: DaemonOptions) -> None:
-    if not read_owed(options.undo_journal):
+    try:
+        if not read_owed(options.undo_journal):
+            return
+    except OperatorError as error:
+        print(f"operatord: {error}", file=sys.stderr)
         return
     subprocess.run(
         [
-            *(sys.executable, "-m", "operatord", "recover", "--by-keeper"),
+            *(sys.executable, "-m", "operatord", "recover", "--by-keeper", options.model_dump_json()),
             *("--runtime-dir", str(options.runtime_dir), "--state-dir", str(options.state_dir)),
         ],
         check=False,
@@ -109,7 +113,7 @@ def _behind(options: DaemonOptions, locks: list[int]) -> int:
 
 def _await_ready(read_fd: int, runtime_dir: Path) -> int:
     await_ready(read_fd)
-    print(f"operatord: running behind, at {runtime_dir}; attach with: operator-viewer", file=sys.stderr)
+    print(f"operatord: running behind, at {runtime_dir}", file=sys.stderr)
     return 0
 
 

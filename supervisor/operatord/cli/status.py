@@ -24,5 +24,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"subject {status['subject']}: {verdict}{reason}")
     for process in status["processes"]:
         print(f"  {process['name']:<12} {process['state']:<9} pid {process['pid'] or '-'}")
+    print(f"listens at {status['runtime_dir']}{_tcp(status.get('listen'))}")
     print(f"faults owed: {len(status['faults'])}, tickets open: {status['tickets_open']}")
     return 0
+
+
+def _tcp(address: str | None) -> str:
+    return f" and, for keys, at {address}" if address else ""

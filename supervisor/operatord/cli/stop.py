@@ -1,6 +1,7 @@
 """``operatord stop``: ask the daemon to stop and wait until everything of it is gone."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -40,4 +41,6 @@ def _ask(endpoint: Endpoint, keeper: int) -> None:
         with Requester(endpoint) as requester:
             requester.command("shutdown", deadline_s=_ASK_S)
     except OperatorError:
-        os.kill(keeper, signal.SIGTERM)
+        if keeper > 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(keeper, signal.SIGTERM)

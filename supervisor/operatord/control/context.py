@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from operator_protocol.codec import Body
 from operatord.bus.broker import Broker
 from operatord.config import Config
 from operatord.demo.director import Director
@@ -36,3 +37,5 @@ class Context:
     """Ask the daemon to stop in good order, for the reason given."""
     log: Callable[[str], None]
     """One line into the daemon's own log."""
+    counters: Callable[[], Body]
+    """What the sockets took and refused since the start, and what was dropped."""

@@ -55,6 +55,7 @@ async def status(context: Context, _: NoArgs) -> Body:
         "uptime": time.monotonic() - context.started_mono,
         "runtime_dir": str(context.runtime_dir),
         "state_dir": str(context.state_dir),
+        "listen": context.config.listen.tcp or None,
         "health": to_body(state.cluster) if state.cluster else None,
         "processes": [to_body(process) for process in context.processes.states()],
         "workload": context.load.status(),
@@ -62,6 +63,7 @@ async def status(context: Context, _: NoArgs) -> Body:
         "faults": [to_body(fault) for fault in context.faults.owed()],
         "violations": [to_body(violation) for violation in state.violations.values()],
         "tickets_open": len(state.tickets),
+        "counters": context.counters(),
     }
 
 
@@ -71,9 +73,9 @@ async def processes(context: Context, _: NoArgs) -> Body:
 
 
 COMMANDS: tuple[Command[Any], ...] = (
-    Command("ping", NoArgs, ping),
-    Command("hello", HelloArgs, hello),
-    Command("snapshot", NoArgs, snapshot),
-    Command("status", NoArgs, status),
-    Command("processes", NoArgs, processes),
+    Command("ping", NoArgs, ping, reads=True),
+    Command("hello", HelloArgs, hello, reads=True),
+    Command("snapshot", NoArgs, snapshot, reads=True),
+    Command("status", NoArgs, status, reads=True),
+    Command("processes", NoArgs, processes, reads=True),
 )

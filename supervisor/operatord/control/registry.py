@@ -26,6 +26,8 @@ class Command(Generic[A]):
     run: Callable[[Context, A], Awaitable[Body]]
     long: bool = False
     """Long work is answered ``accepted`` at once; its outcome comes as a ``command.finished`` frame."""
+    reads: bool = False
+    """It changes nothing, so a read key may send it, and it is not worth a line of the log."""
 
     async def __call__(self, context: Context, args: Mapping[str, Any]) -> Body:
         """Check ``args`` and run the handler."""

@@ -62,7 +62,7 @@ def _newest(context: Context) -> Ticket:
 
 
 COMMANDS: tuple[Command[Any], ...] = (
-    Command("tickets", TicketsArgs, tickets),
-    Command("ticket", TicketArgs, ticket),
+    Command("tickets", TicketsArgs, tickets, reads=True),
+    Command("ticket", TicketArgs, ticket, reads=True),
     Command("diagnose", DiagnoseArgs, diagnose, long=True),
 )

@@ -130,8 +130,11 @@ class Director:
         """Where the story is."""
         return self._state(self._scene())
 
-    async def close(self) -> None:
-        """End the story: stop what it is doing and recover everything owed. Raises like ``FaultDesk.recover``."""
+    async def close(self, *, undo: bool = True) -> None:
+        """End the story: stop what it is doing and recover everything owed. Raises like ``FaultDesk.recover``.
+
+        Without ``undo`` the recovery is left to the caller, who closes the desk next.
+        """
         self._closed = True
         self._entry += 1
         tasks = [task for task in (self._ticker, self._advance, self._work) if task is not None]
@@ -139,7 +142,8 @@ class Director:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._story.desk.recover()
+        if undo:
+            await self._story.desk.recover()
 
     @property
     def _chapter(self) -> Chapter:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from operator_protocol.errors import Unavailable
+from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.models import Violation
 from operatord.tickets.desk import TicketDesk
 
@@ -36,6 +36,9 @@ class TicketInbox:
                     self._desk.closed(violation)
             except Unavailable:
                 return
+            except OperatorError as error:
+                # It would fail again each time and keep the others waiting.
+                self._log(f"no ticket for {violation.invariant} on {violation.node}: {error}")
             self._waiting.popleft()
 
     def observed(self, healthy: bool | None, open_violations: list[Violation]) -> None:

@@ -16,7 +16,7 @@ import zmq
 
 from operator_protocol.codec import Body, pack, unpack_map
 from operator_protocol.errors import BadRequest
-from operatord.rpc import PendingRequests, answer
+from operatord.rpc import PendingRequests, answer, worker_identity
 from operatord.subjects.base import Handler
 from operatord.zmq_loop import Context, SocketPump
 
@@ -97,19 +97,24 @@ class WorkerContext:
 
 
 def run(args: Mapping[str, Any]) -> None:
-    """Run the worker ``args["name"]`` from ``args["module"]`` against the ingest socket ``args["ingest"]``."""
+    """Run the worker ``args["name"]`` from ``args["module"]`` against the ingest socket ``args["ingest"]``.
+
+    ``args["secret"]`` is what the daemon knows its workers by; a bus that has none takes the name for it.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True, errors="replace")
     module = importlib.import_module(str(args["module"]))
-    asyncio.run(_run(str(args["name"]), str(args["ingest"]), module.main))
+    name, secret = str(args["name"]), str(args.get("secret", ""))
+    identity = worker_identity(name, secret, os.getpid()) if secret else name.encode()
+    asyncio.run(_run(name, identity, str(args["ingest"]), module.main))
 
 
-async def _run(name: str, ingest: str, main: Main) -> None:
+async def _run(name: str, identity: bytes, ingest: str, main: Main) -> None:
     context: Context = zmq.Context()
     socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, name.encode())
+    socket.setsockopt(zmq.IDENTITY, identity)
     socket.setsockopt(zmq.LINGER, 100)
     socket.setsockopt(zmq.SNDHWM, 50_000)
     socket.setsockopt(zmq.RCVHWM, 1_000)

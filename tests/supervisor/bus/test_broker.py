@@ -15,6 +15,8 @@ from operator_protocol.endpoint import Endpoint, runtime_endpoint
 from operator_protocol.errors import Conflict, DeadlineExceeded, NotFound, Unavailable, UnknownCommand
 from operator_protocol.frames import Frame, decode_frame
 from operator_protocol.journal import read_frames, read_journal
+from operator_protocol.recording import Recording
+from operator_protocol.replay import Replay
 from operatord.bus.broker import Broker
 from operatord.bus.ingest import Ingest
 from operatord.bus.journal import Journal
@@ -232,7 +234,7 @@ def test_garbage_on_the_ingest_line_is_counted(tmp_path: Path) -> None:
             socket.connect(bus.endpoint.ingest)
             for parts in ([b"what"], [b"beat", b"\xc1"], [b"frame", b"\xff\xfe", b""], [b""], [b"frame", b"t"]):
                 socket.send_multipart(parts)
-            await until(lambda: bus.ingest.malformed == 5)
+            await until(lambda: bus.ingest.intake.refusals.total() == 5)
             socket.close()
 
     asyncio.run(scenario())
@@ -255,14 +257,36 @@ def test_the_journal_replays_to_the_state_that_a_client_had(tmp_path: Path) -> N
     assert frames[-1].body["ok"] == snapshot["state"]["cluster"]["ok"]
 
 
-def test_the_journal_rotates_by_size_and_keeps_the_newest_files(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, max_bytes=2_000)
-    for number in range(400):
-        journal.append([b"t", pack([1, "b", number, number, 0.0, 0.0, "s"]), pack({"n": number})])
-    journal.close()
-    assert len(list(tmp_path.glob("*.opj"))) == 3
-    numbers = [frame.body["n"] for frame in read_journal(tmp_path)]
+def test_the_journal_rotates_by_size_keeps_the_newest_files_and_still_replays_to_the_same_state(tmp_path: Path) -> None:
+    async def scenario() -> Body:
+        async with running_bus(tmp_path, journal_of(tmp_path / "j", max_bytes=2_000)) as bus:
+            bus.broker.memory.state.version = {"operatord": "1", "subject": "valkey"}
+            bus.broker.publish("demo.chapter", {"index": 3, "total": 8, "title": "t", "narration": "n"})
+            bus.broker.publish("agent.step", {"ticket": 1, "kind": "thought", "text": "hm"})
+            for number in range(400):
+                bus.broker.publish("x.y", {"n": number})
+                if number % 3 == 0:
+                    bus.broker.publish("process.a.state", {"name": "a", "state": "ready", "restarts": number})
+                if number % 7 == 0:
+                    await asyncio.sleep(0)
+            return bus.broker.snapshot()
+
+    snapshot = asyncio.run(scenario())
+    files = sorted((tmp_path / "j").glob("*.opj"))
+    assert len(files) == 3
+    numbers = [frame.body["n"] for frame in read_journal(tmp_path / "j") if frame.topic == "x.y"]
+    assert numbers[0] > 0
     assert numbers == list(range(numbers[0], 400))
+    for path in (tmp_path / "j", *files):
+        with Recording.open(path) as recording:
+            replay = Replay(recording, paused=True, at_s=recording.duration_s)
+            replay.poll(0)
+            if path == files[-1] or path == tmp_path / "j":
+                assert replay.state.to_wire() == snapshot["state"]
+                assert replay.seq == snapshot["seq"]
+            assert replay.state.demo is not None
+            assert "agent.step" in [frame.topic for frame in replay.tail]
+            assert recording.notes() == []
 
 
 @pytest.mark.parametrize("cut", [1, 3, 9, 20])

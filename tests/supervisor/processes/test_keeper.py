@@ -92,7 +92,7 @@ def test_a_daemon_that_leaves_without_stopping_anything_is_cleaned_up_after(tmp_
     ("sent", "status"),
     [
         (signal.SIGTERM, 128 + signal.SIGTERM),
-        (signal.SIGINT, 128 + signal.SIGINT),
+        (signal.SIGINT, 128 + signal.SIGTERM),
         (signal.SIGHUP, 128 + signal.SIGTERM),
     ],
 )

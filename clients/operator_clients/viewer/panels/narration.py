@@ -24,7 +24,7 @@ def render(view: View, size: Size) -> RenderableType:
     aside = max((len(row) for row in figure), default=0)
     text_width = room.width - (aside + _DIGITS_GAP if figure else 0)
     foot, low = _foot(view, chapter, countdown), room.height < _LOW_HEIGHT
-    lines = _words(chapter, None if low else foot, Size(text_width, room.height))
+    lines = _words(view, None if low else foot, Size(text_width, room.height))
     if figure:
         lines = _beside(lines, figure, text_width, room.height)
     border = f"{STRONG} {FAULT}" if countdown else INFO
@@ -53,10 +53,12 @@ def _dots(chapter: ChapterState) -> Text:
     return line(("━" * done, INFO), ("●", f"{STRONG} {INFO}"), ("┄" * (chapter.total - done - 1), DIM))
 
 
-def _words(chapter: ChapterState | None, foot: Text | None, room: Size) -> list[Text]:
+def _words(view: View, foot: Text | None, room: Size) -> list[Text]:
     """The narration, and on the last line what the countdown or the expectation says and which key goes on."""
+    chapter = view.state.demo
     if chapter is None:
-        return [line(("No demo is running here; what you see is live.", DIM))]
+        live = "No demo is running here; what you see is live."
+        return [line(("No demo was running when this was recorded." if view.recorded else live, DIM))]
     space = room.height - (foot is not None)
     text = shortened(paragraph(reflowed(chapter.narration), room.width), Size(room.width, space))
     return text if foot is None else [*text, *[line("")] * (space - len(text)), foot]
@@ -65,7 +67,8 @@ def _words(chapter: ChapterState | None, foot: Text | None, room: Size) -> list[
 def _foot(view: View, chapter: ChapterState | None, countdown: Fault | None) -> Text | None:
     if countdown is not None:
         what = f"{countdown.kind} {countdown.target}"
-        return line((what, f"{STRONG} {FAULT}"), f" in {countdown.remaining}…  ", ("r stops it", DIM))
+        way_out = ("", "") if view.recorded else ("r stops it", DIM)
+        return line((what, f"{STRONG} {FAULT}"), f" in {countdown.remaining}…  ", way_out)
     if chapter is None:
         return None
     expectation: tuple[str, str] = {
@@ -76,7 +79,7 @@ def _foot(view: View, chapter: ChapterState | None, countdown: Fault | None) -> 
     if chapter.busy:
         spinner = SPINNER[view.tick() % len(SPINNER)] if view.animate else "…"
         return line(expectation, (f"{spinner} ", WARN), (chapter.key_hint or "working, one moment", DIM))
-    if chapter.key_hint:
+    if chapter.key_hint and not view.recorded:
         return line(expectation, ("▶ ", INFO), (chapter.key_hint, f"{STRONG} {INFO}"))
     return line(expectation) if expectation[0] else None
 

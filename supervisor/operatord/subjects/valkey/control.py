@@ -53,6 +53,7 @@ class ValkeyControl:
         options: Mapping[str, Scalar],
         *,
         keep: bool,
+        workload: str = "a",
         host: str = "127.0.0.1",
         clock: Clock = time.monotonic,
     ) -> None:
@@ -60,6 +61,7 @@ class ValkeyControl:
         self._directory = state_dir / "valkey"
         self._settings = Settings.read(options)
         self._keep = keep
+        self._workload = workload
         self._host = host
         self._clock = clock
         self._layout: Layout | None = None
@@ -301,8 +303,8 @@ class ValkeyControl:
     # Load
 
     def workload(self) -> WorkloadSource:
-        """YCSB workload A against the nodes of this cluster."""
-        return workload.source(self._settings, self.spec.members)
+        """The YCSB core workload of the configuration, against the nodes of this cluster."""
+        return workload.source(self._settings, self.spec.members, self._workload)
 
 
 def _prepare(layout: Layout) -> None:

@@ -7,13 +7,14 @@ from operatord.subjects.base import Member, WorkloadSource
 from operatord.subjects.valkey.settings import Settings
 
 
-def source(settings: Settings, members: Iterable[Member]) -> WorkloadSource:
-    """YCSB workload A at a steady target rate, after its records were loaded."""
+def source(settings: Settings, members: Iterable[Member], workload: str) -> WorkloadSource:
+    """A YCSB core workload at a steady target rate, after its records were loaded."""
+    threads = settings.workload_threads
     options: dict[str, str | int] = {
         "binding": "valkey",
         "hosts": ",".join(f"{member.host}:{member.port}" for member in members),
-        "workload": "a",
-        "threads": settings.workload_threads,
+        "workload": workload,
+        "threads": threads,
         "target": f"{settings.workload_rate:g}",
         "record-count": settings.workload_records,
         "status-interval": 1,
@@ -24,5 +25,5 @@ def source(settings: Settings, members: Iterable[Member]) -> WorkloadSource:
     return WorkloadSource(
         command=[*command, "--load-first"],
         rate=settings.workload_rate,
-        description=f"YCSB workload A, {settings.workload_threads} threads, {settings.workload_rate:,.0f} ops/s",
+        description=f"YCSB workload {workload.upper()}, {threads} threads, {settings.workload_rate:,.0f} ops/s",
     )

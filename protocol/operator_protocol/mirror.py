@@ -181,13 +181,14 @@ class Mirror:
             state = State.from_wire(snapshot["state"])
             tails = [Frame(topic, header_from_wire(header), body) for topic, header, body in snapshot.get("tails", [])]
             boot_id, seq = str(snapshot["boot_id"]), int(snapshot["seq"])
-        except (KeyError, TypeError, ValueError, AttributeError, OperatorError) as error:
+            topic_seqs = {str(topic): int(last) for topic, last in dict(snapshot.get("topic_seqs") or {}).items()}
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, OperatorError) as error:
             self._reason = f"unreadable snapshot: {error}"
             self._retry_at = now + self._retry_s
             return
         restarted = self.boot_id is not None and boot_id != self.boot_id
         self.state, self.boot_id, self.seq, self.snapshot_seq = state, boot_id, seq, seq
-        self._topic_seqs = dict(snapshot.get("topic_seqs") or {})
+        self._topic_seqs = topic_seqs
         self.tail.clear()
         self.tail.extend(frame for frame in tails if matches(frame.topic, self.topics))
         if self.checkpoints is not None and self._echoed is not None:

@@ -53,9 +53,12 @@ class Walk:
         self._feed = feed
         self._story = story
         self._timeline = timeline
+        self._load_was_there = False
+        """A load that somebody else started is not ours to stop."""
 
     def go(self) -> None:
         """From the first chapter to the last. Raises ``DeadlineExceeded`` for a chapter that does not end."""
+        self._load_was_there = self._load_runs()
         self._begin()
         while True:
             chapter = self._settle()
@@ -128,8 +131,9 @@ class Walk:
             self._timeline.say("waiting for the load after the recovery")
             self._await(lambda: self._story.settled, _AFTER_DEADLINE_S)
             self._await(lambda: self._story.accounted, _ACCOUNT_DEADLINE_S)
-        self.command("workload", {"action": "stop"})
-        self._timeline.say("load stopped")
+        if not self._load_was_there:
+            self.command("workload", {"action": "stop"})
+            self._timeline.say("load stopped")
 
     def _load_runs(self) -> bool:
         return bool((self.command("status").get("workload") or {}).get("running"))

@@ -60,6 +60,10 @@ def _violation(body: Body) -> str:
     return f"{body.get('invariant')} on {body.get('node') or 'the cluster'}: {body.get('message')}"
 
 
+def _held_again(body: Body) -> str:
+    return f"{body.get('invariant')} on {body.get('node') or 'the cluster'} holds again"
+
+
 def _ticket(body: Body) -> str:
     return f"ticket {body.get('id')} {body.get('status')}: {_violation(body)}"
 
@@ -104,7 +108,7 @@ _TELLERS: dict[str, Callable[[Body], str]] = {
     topics.CLUSTER_HEALTH: _health,
     topics.WORKLOAD_SAMPLE: _sample,
     topics.VIOLATION_OPENED: _violation,
-    topics.VIOLATION_CLOSED: _violation,
+    topics.VIOLATION_CLOSED: _held_again,
     topics.TICKET_OPENED: _ticket,
     topics.TICKET_UPDATED: _ticket,
     topics.TICKET_RESOLVED: _ticket,

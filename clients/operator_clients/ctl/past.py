@@ -52,7 +52,8 @@ class Past:
             first = header
             if header.wall_ts <= self._since:
                 break
-        if first is not None and first.wall_ts > self._since and first.seq > 1:
+        # A checkpoint, which has no number of its own, holds what came before it.
+        if first is not None and first.wall_ts > self._since and first.seq > min(first.topic_seq, 1):
             warn(f"the journal goes back to {clock(first.wall_ts)} only")
         return kept[::-1]
 

@@ -51,7 +51,7 @@ KEYMAP: tuple[Binding, ...] = (
     Binding(Action.RECOVER, ("r",), "recover", "Undo every fault that is owed, or stop its countdown", "recover"),
     Binding(Action.HELP, ("?",), "help", "Show or hide this list"),
     Binding(Action.CLOSE, ("esc",), "close", "Close this list", in_footer=False),
-    Binding(Action.QUIT, ("q", "ctrl+c"), "quit", "Leave the viewer; the daemon goes on"),
+    Binding(Action.QUIT, ("q", "ctrl+c"), "quit", "Leave the viewer; a daemon that runs apart goes on"),
 )
 
 REPLAY_KEYMAP: tuple[Binding, ...] = (

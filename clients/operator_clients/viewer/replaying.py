@@ -49,11 +49,13 @@ class ReplaySession(Session):
 
     def press(self, key: str, mono: float) -> None:
         """Do what ``key`` is bound to; what drives a daemon is refused, in one line."""
-        live = None if binding_of(key, self.keymap) or self.help_open else binding_of(key)
-        if live is not None and live.command:
-            self._send(live.command, mono)
-        else:
+        live = None if binding_of(key, self.keymap) else binding_of(key)
+        if live is None or not live.command:
             super().press(key, mono)
+        elif self.help_open:
+            self.help_open = False
+        else:
+            self._send(live.command, mono)
 
     def act(self, action: Action, mono: float) -> None:
         """Move through time."""

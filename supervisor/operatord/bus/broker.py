@@ -172,7 +172,8 @@ class Broker:
             except BadRequest:
                 self.memory.rejected += 1
                 continue
-            self.memory.take(frame, len(data))
+            if not self.memory.take(frame, len(data)):
+                continue
             for listener in listeners:
                 try:
                     listener(frame)

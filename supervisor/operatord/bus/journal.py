@@ -104,7 +104,7 @@ class Journal:
         self._size = self._file.write(MAGIC)
         # The clock may have been set back: the file that is being written is never among those that go.
         older = sorted(old for old in self.directory.glob(f"frames-*{SUFFIX}") if old != path)
-        for old in older[: len(older) + 1 - self._keep_files]:
+        for old in older[: max(0, len(older) + 1 - self._keep_files)]:
             old.unlink(missing_ok=True)
 
     def _fail(self, error: OSError) -> None:

@@ -60,24 +60,24 @@ class Memory:
         """Whether a frame of this topic has any bearing on the state or the tails."""
         return topic.startswith(_FAMILIES)
 
-    def take(self, frame: Frame, size: int = 0) -> None:
-        """Apply one frame with a body of ``size`` bytes.
+    def take(self, frame: Frame, size: int = 0) -> bool:
+        """Apply one frame with a body of ``size`` bytes; False for a malformed one, which nobody here should see.
 
-        A malformed body is counted, never fatal: it has been forwarded as it came.
+        It is counted, never fatal: it has been forwarded as it came.
         """
         try:
             self.state.apply(frame.topic, frame.body)
         except BadRequest:
             self.rejected += 1
-            return
-        tail = self._tail_of(frame)
-        if tail is None:
-            return
-        if is_shallow(frame.body):
-            tail.append(frame, size)
-        else:
+            return False
+        if (tail := self._tail_of(frame)) is None:
+            return True
+        if not is_shallow(frame.body):
             # Within a snapshot it would be nested deeper than a client can decode: nobody could join any more.
             self.rejected += 1
+            return False
+        tail.append(frame, size)
+        return True
 
     def tails(self) -> list[list[object]]:
         """``[topic, header, body]`` of every remembered frame, in the order of the bus."""

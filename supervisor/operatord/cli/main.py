@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version as distribution_version
@@ -88,6 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``operatord``; returns its exit code."""
     args = build_parser().parse_args(argv)
+    if args.command == "start":
+        # Until the keeper has handlers of its own, Ctrl+C just ends this process, without a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return int(importlib.import_module(f"operatord.cli.{args.command}").run(args))
     except OperatorError as error:

@@ -42,6 +42,8 @@ _SEND_HWM = 256
 costs that asks and never reads."""
 _MAX_RUNNING = 200
 """Commands of one connection that run at once; one more is told to try again, and nobody else is held up by it."""
+_MAX_TEXT_CHARS = 1_000
+"""Of what an error says: a message may quote an argument, and that may be a megabyte."""
 _BATCH = 50
 """Commands taken in before those that were begun get a turn: a flood waits in the socket, not in memory."""
 
@@ -252,7 +254,10 @@ def _key(request: _Request) -> Key:
 
 
 def _failed(command_id: str | None, error: OperatorError) -> Body:
-    return {"v": PROTOCOL_VERSION, "id": command_id, "ok": False, "error": error.to_wire()}
+    wire = {
+        name: value[:_MAX_TEXT_CHARS] if isinstance(value, str) else value for name, value in error.to_wire().items()
+    }
+    return {"v": PROTOCOL_VERSION, "id": command_id, "ok": False, "error": wire}
 
 
 def _accepted(command_id: str) -> Body:

@@ -48,7 +48,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter(
         "Demo Complete",
         narration.complete,
-        key_hint="q quit · ← back · operatorctl goto 0 tells it again",
+        key_hint="q quit · ← back",
         # Whoever jumps here leaves the story, and every way out of it recovers.
         on_enter=recover,
         expectation=lambda scene: not scene.owed,

@@ -22,6 +22,8 @@ from operatord.subjects.base import Observation, SubjectControl
 DEFAULT_KIND = "kill"
 DEFAULT_COUNTDOWN_S = 3.0
 
+_MAX_COUNTDOWN_S = 3600.0
+_MAX_FOR_S = 7 * 86_400.0
 _HISTORY = 200
 _log = logging.getLogger(__name__)
 
@@ -319,11 +321,14 @@ class FaultDesk:
 
 
 def _check_times(countdown_s: float, for_s: float | None) -> dict[str, Scalar]:
-    require_seconds(countdown_s, "countdown")
+    if require_seconds(countdown_s, "countdown") > _MAX_COUNTDOWN_S:
+        raise BadRequest(f"countdown: over {_MAX_COUNTDOWN_S:g} s is longer than anybody waits", "give less")
     if for_s is None:
         return {}
     if require_seconds(for_s, "for") == 0:
         raise BadRequest("for: a fault of no duration is none", "leave it out, or give it at least a second")
+    if for_s > _MAX_FOR_S:
+        raise BadRequest(f"for: over {_MAX_FOR_S:g} s is for good", "leave it out, and recover the fault by hand")
     return {"for_s": for_s}
 
 

@@ -99,7 +99,8 @@ class TicketDB:
     def get(self, ticket_id: int) -> StoredTicket:
         """One ticket. Raises ``NotFound``."""
         with self._session() as session:
-            row = session.get(TicketRow, ticket_id)
+            # SQLite has no larger integers, and fails instead of finding nothing.
+            row = session.get(TicketRow, ticket_id) if 0 < ticket_id < 1 << 63 else None
             if row is None:
                 raise NotFound(f"there is no ticket {ticket_id}", "operatorctl tickets lists them")
             return StoredTicket(_ticket(row), row.violation_id)

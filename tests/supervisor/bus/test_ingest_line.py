@@ -191,7 +191,10 @@ SAID = {
     "oversized": [[b"frame", b"t", BODY + b"\x00" * MAX_MESSAGE_BYTES], [b"reply", b"\x00" * (MAX_MESSAGE_BYTES + 1)]],
     "bad_topic": [
         [b"frame", topic, BODY]
-        for topic in (b"", b"\xff", b"a b", b"a\n", b"x" * 129, b"heartbeat", b"join.x", b"command.finished")
+        for topic in (
+            *(b"", b"\xff", b"a b", b"a\n", b"x" * 129, b"heartbeat", b"join.x", b"command.finished"),
+            *(b"process.monitor.state", b"ticket.opened", b"fault.recovered", b"demo.chapter"),
+        )
     ],
     "bad_body": [
         [b"beat", pack({})],

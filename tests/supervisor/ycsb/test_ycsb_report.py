@@ -25,7 +25,7 @@ def test_starts_are_spaced_by_the_rate() -> None:
     assert [pacer.reserve() for _ in range(4)] == pytest.approx([100.0, 100.001, 100.002, 100.003])
 
 
-def test_no_more_than_a_second_is_caught_up() -> None:
+def test_no_more_than_a_tenth_of_a_second_is_caught_up_or_an_outage_would_not_show() -> None:
     clock = Time()
     pacer = Pacer(100.0, clock)
     pacer.reserve()
@@ -38,9 +38,9 @@ def test_no_more_than_a_second_is_caught_up() -> None:
 
 def test_a_short_stall_is_caught_up_completely() -> None:
     clock = Time()
-    pacer = Pacer(64.0, clock)
+    pacer = Pacer(512.0, clock)
     pacer.reserve()
-    clock.now += 0.5
+    clock.now += 0.0625
     assert [pacer.reserve() <= clock.now for _ in range(33)] == [True] * 32 + [False]
 
 

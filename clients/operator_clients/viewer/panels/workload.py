@@ -93,8 +93,8 @@ def _axis(view: View, samples: list[WorkloadSample], width: int) -> Text:
     """The time axis: how far back it goes, and where the fault, its detection and its recovery fell."""
     cells = [("─", DIM)] * width
     label = f"{len(samples)} s ago "
-    if len(samples) >= width // 2 and len(label) < width:
-        cells[: len(label)] = [(char, DIM) for char in label]
+    labelled = len(label) if len(samples) >= width // 2 and len(label) < width else 0
+    cells[:labelled] = [(char, DIM) for char in label[:labelled]]
     if samples[0].sampled_at:
         taken = width
         for mark in reversed(view.story.marks):
@@ -103,6 +103,10 @@ def _axis(view: View, samples: list[WorkloadSample], width: int) -> Text:
             taken = min(width - 1 - behind, taken - 1)
             if mark.at < samples[0].sampled_at or taken < 0:
                 break
+            if taken < labelled:
+                # Half a label reads as another number.
+                cells[:labelled] = [("─", DIM)] * labelled
+                labelled = 0
             cells[taken] = _MARKS[mark.kind]
     text = line()
     for char, style in cells:

@@ -191,7 +191,7 @@ def test_a_revoked_control_key_is_refused_at_its_next_command(guarded: GuardedDa
     assert "refused next from fired" in log
 
 
-def test_a_revoked_read_key_gets_nothing_more_and_the_others_resync_once(guarded: GuardedDaemon) -> None:
+def test_a_revoked_read_key_gets_nothing_more_and_the_others_resync_at_most_once(guarded: GuardedDaemon) -> None:
     leaver, stayer = guarded.key("leaver"), guarded.key("stayer")
     with (
         raw_peer(zmq.SUB, guarded.remote(leaver).frames, read_key_file(str(leaver))) as raw,
@@ -217,7 +217,8 @@ def test_a_revoked_read_key_gets_nothing_more_and_the_others_resync_once(guarded
             local_events += local.poll(0.01)
         assert staying.status == local.status == "live"
         assert max(staying.age_s(), local.age_s()) < 2
-        assert sum(isinstance(event, Resynced) for event in events) == 1
+        # One resync is the price; a client that is back before the next frame does not even pay that.
+        assert sum(isinstance(event, Resynced) for event in events) <= 1
         assert not [event for event in local_events if isinstance(event, Resynced)]
         last = 0.0
         while raw.poll(0):

@@ -289,6 +289,14 @@ def test_the_journal_rotates_by_size_keeps_the_newest_files_and_still_replays_to
             assert recording.notes() == []
 
 
+def test_as_long_as_there_are_fewer_files_than_are_kept_none_is_dropped(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path)
+    for count in range(1, 6):
+        journal.begin([b"journal.checkpoint", b"", b""])
+        assert len(list(tmp_path.glob("*.opj"))) == min(count, 3)
+    journal.close()
+
+
 @pytest.mark.parametrize("cut", [1, 3, 9, 20])
 def test_a_torn_tail_is_tolerated(tmp_path: Path, cut: int) -> None:
     journal = journal_of(tmp_path)

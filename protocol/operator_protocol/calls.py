@@ -31,9 +31,9 @@ class _Call:
 class Calls:
     """The commands of one client that have no outcome yet.
 
-    A reply that says ``accepted`` is not the outcome: that comes as a ``command.finished`` frame, or, should the frame
-    be lost, as the recorded answer when the command is sent again with its id. After a restart of the daemon nobody
-    remembers the ids, so nothing is sent again: a command must not be executed twice.
+    A reply that says ``accepted`` is not the outcome: that comes as a ``command.finished`` frame. Should the frame or a
+    reply be lost, the recorded answer comes when the command is sent again with its id. After a restart of the daemon
+    nobody remembers the ids, so nothing is sent again: a command must not be executed twice.
     """
 
     def __init__(self, actor: str) -> None:
@@ -69,9 +69,12 @@ class Calls:
             return None
         return self._end(command_id, *_read(body))
 
-    def accepted(self) -> list[tuple[str, bytes]]:
-        """Ids and bytes to send again after a resync with the same daemon, to learn of outcomes that were missed."""
-        return [(command_id, call.data) for command_id, call in self._calls.items() if call.accepted]
+    def unanswered(self, *, accepted: bool = False) -> list[tuple[str, bytes]]:
+        """Ids and bytes to send again after a resync with the same daemon, to learn of outcomes that were missed.
+
+        With ``accepted`` only those that this daemon has taken on, which is all that is known before the first join.
+        """
+        return [(command_id, call.data) for command_id, call in self._calls.items() if call.accepted or not accepted]
 
     def daemon_restarted(self) -> list[Outcome]:
         """All that was under way is void."""

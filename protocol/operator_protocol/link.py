@@ -126,13 +126,14 @@ class Link:
             elif isinstance(event, Resynced):
                 events.extend(self._after_resync(event))
             elif isinstance(event, Joined):
-                self._outbox.extend(self.calls.accepted())
+                # What ended before the snapshot was made is not among the frames behind it.
+                self._outbox.extend(self.calls.unanswered(accepted=True))
 
     def _after_resync(self, event: Resynced) -> list[Outcome]:
         if event.reason == "the daemon restarted":
             self._outbox.clear()
             return self.calls.daemon_restarted()
-        self._outbox.extend(self.calls.accepted())
+        self._outbox = self.calls.unanswered()
         return []
 
     def _act(self) -> None:

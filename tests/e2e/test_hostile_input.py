@@ -98,6 +98,8 @@ BAD_ARGUMENTS: list[tuple[str, Body, str]] = [
     ("hello", {"version": 2}, "version_mismatch"),
     ("hello", {"version": -INT64}, "version_mismatch"),
     ("hello", {"version": 1, "nonce": 7}, "bad_request"),
+    ("hello", {"version": 1, "nonce": "x" * 65}, "bad_request"),
+    ("hello", {"version": 1, "nonce": "a\n"}, "bad_request"),
     ("restart", {}, "bad_request"),
     ("restart", {"name": None}, "bad_request"),
     ("restart", {"name": ""}, "not_found"),

@@ -7,10 +7,13 @@ from typing import Any
 
 from operator_protocol import PROTOCOL_VERSION
 from operator_protocol.codec import Body
-from operator_protocol.errors import VersionMismatch
+from operator_protocol.errors import BadRequest, VersionMismatch
 from operator_protocol.records import to_body
 from operatord.control.context import Context
 from operatord.control.registry import Command, NoArgs
+
+_MAX_NONCE_CHARS = 64
+"""It becomes a topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ async def hello(context: Context, args: HelloArgs) -> Body:
             "install the same major version on both sides",
         )
     if args.nonce:
+        if len(args.nonce) > _MAX_NONCE_CHARS or not args.nonce.isprintable():
+            raise BadRequest(f"hello: nonce is over {_MAX_NONCE_CHARS} characters, or not printable")
         context.broker.expect_join(args.nonce)
     return {"boot_id": context.broker.boot_id, "version": context.version}
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 REMEMBERED = 10_000
 _REMEMBERED_BYTES = 32 << 20
-_MAX_WAITING = 16
+_MAX_WAITING = 64
 """Senders of the same id that are answered when a short command ends."""
 
 
@@ -30,10 +30,12 @@ class Entry:
     """Envelopes of those who get the reply when it is there."""
     reply: bytes | None = None
 
-    def wait(self, envelope: list[bytes]) -> None:
-        """Have one more sender answered at the end."""
-        if len(self.waiting) < _MAX_WAITING:
-            self.waiting.append(envelope)
+    def wait(self, envelope: list[bytes]) -> bool:
+        """Have one more sender answered at the end; False if that would be one too many."""
+        if len(self.waiting) >= _MAX_WAITING:
+            return False
+        self.waiting.append(envelope)
+        return True
 
 
 class Outcomes:

@@ -156,22 +156,27 @@ class ControlServer:
     def _take(self, envelope: list[bytes], request: _Request) -> None:
         """Run it, unless this is not the first time that it was sent."""
         entry = self._outcomes.find(_key(request))
-        if entry is None and self._running[envelope[0]] >= _MAX_RUNNING:
-            error = Unavailable(f"{_MAX_RUNNING} commands of this client are under way", "try again in a moment")
-            self.intake.refuse("busy", str(request.caller), error.message)
-            self._ledger.read(request.caller, request.id, request.cmd, request.sent.args, error.code)
-            self._send(envelope, _failed(request.id, error))
-        elif entry is None:
+        if entry is None:
+            if self._running[envelope[0]] >= _MAX_RUNNING:
+                self._busy(envelope, request, f"{_MAX_RUNNING} commands of this client are under way")
+                return
             self.intake.accepted += 1
             self._begin(envelope, request)
-        else:
-            self.intake.repeated += 1
-            if entry.reply is not None:
-                self._send_packed(envelope, entry.reply)
-            elif entry.long:
-                self._send(envelope, _accepted(request.id))
-            else:
-                entry.wait(envelope)
+            return
+        if entry.reply is not None:
+            self._send_packed(envelope, entry.reply)
+        elif entry.long:
+            self._send(envelope, _accepted(request.id))
+        elif not entry.wait(envelope):
+            self._busy(envelope, request, "too many wait for the end of this command")
+            return
+        self.intake.repeated += 1
+
+    def _busy(self, envelope: list[bytes], request: _Request, why: str) -> None:
+        error = Unavailable(why, "try again in a moment")
+        self.intake.refuse("busy", str(request.caller), error.message)
+        self._ledger.read(request.caller, request.id, request.cmd, request.sent.args, error.code)
+        self._send(envelope, _failed(request.id, error))
 
     def _receive_first(self, flags: int) -> bytes:
         part = self._socket.recv(flags, copy=False)

@@ -129,7 +129,8 @@ def test_a_stopped_subscriber_loses_frames_knows_it_and_resyncs_and_the_others_l
             assert not burst(other, 40_000)
             process.send_signal(signal.SIGCONT)
             resynced = json.loads(process.stdout.readline())
-            assert "lost" in resynced["resynced"], resynced
+            # It slept for so long that it may notice its own silence first.
+            assert "lost" in resynced["resynced"] or "silent" in resynced["resynced"], resynced
             assert not burst(other, 1_000)
             bus.ask("publish", {"topic": "the.end", "body": {}})
             told = [json.loads(line) for line in process.stdout]
@@ -158,25 +159,23 @@ def test_a_crowd_of_two_hundred_at_a_thousand_frames_a_second_loses_nothing_and_
     bus: BusDaemon,
 ) -> None:
     soak_s = float(os.environ.get("SOAK_S", "600"))
-    with sockets(zmq.SUB, bus.endpoint.frames, 200) as subscribers:
-        for subscriber in subscribers:
-            subscriber.setsockopt(zmq.SUBSCRIBE, b"")
+    command = [sys.executable, "-m", "tests.supervisor.bus.reading_process", str(bus.directory), "100"]
+    readers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
         wait_subscribers(bus, 200)
-        poller = zmq.Poller()
-        for subscriber in subscribers:
-            poller.register(subscriber, zmq.POLLIN)
         bus.ask("flood", {"rate": 1_000})
-        last: dict[Socket, int] = {}
-        warm_at, until = time.monotonic() + min(30.0, soak_s / 4), time.monotonic() + soak_s
-        baseline = 0
-        while time.monotonic() < until:
-            for subscriber, _ in poller.poll(1_000):
-                assert isinstance(subscriber, zmq.Socket)
-                while int(subscriber.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                    seq = unpack(subscriber.recv_multipart()[1])[2]
-                    assert seq == last.get(subscriber, seq - 1) + 1
-                    last[subscriber] = seq
-            if not baseline and time.monotonic() > warm_at:
-                baseline = rss(bus)
-        assert rss(bus) - baseline < 20 * MIB
-        assert min(last.values()) > soak_s * 500
+        time.sleep(min(30.0, soak_s / 4))
+        warm = rss(bus)
+        time.sleep(soak_s * 3 / 4)
+        grown = rss(bus) - warm
+        bus.ask("flood", {"rate": 0})
+        bus.ask("publish", {"topic": "the.end", "body": {}})
+        told = [json.loads(reader.communicate(timeout=120)[0]) for reader in readers]
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.wait()
+    print(f"{told}, {grown / MIB:.1f} MiB more")
+    assert [one["lost"] for one in told] == [0, 0]
+    assert min(one["received"] for one in told) > soak_s * 700
+    assert grown < 20 * MIB

@@ -63,6 +63,16 @@ def test_a_command_that_is_sent_again_on_other_sockets_is_executed_once_and_answ
     assert bus.ask("counters")["control"]["repeated"] == 10
 
 
+def test_however_often_a_command_is_sent_each_time_is_answered(bus: BusDaemon) -> None:
+    with dealers(bus) as (socket,):
+        for _ in range(150):
+            socket.send_multipart([b"", command("work", {"target": "a", "seconds": 0.3})])
+        answers = [reply(socket) for _ in range(150)]
+        assert {answer["error"]["code"] for answer in answers if not answer["ok"]} == {"unavailable"}
+        assert [answer["result"] for answer in answers if answer["ok"]] == [{"target": "a", "executed": 1}] * 64
+        assert not socket.poll(50)
+
+
 def test_a_long_command_is_accepted_each_time_executed_once_and_its_outcome_told_once(bus: BusDaemon) -> None:
     data = command("long_work", {"target": "a", "seconds": 0.4})
     with bus.follower() as follower, dealers(bus, 3) as sockets:
@@ -113,6 +123,29 @@ def test_an_outcome_whose_frame_was_lost_is_told_after_the_resync(bus: BusDaemon
         (outcome,) = [event for event in events if isinstance(event, Outcome)]
         assert outcome == Outcome(command_id, "long_work", {"target": "a", "executed": 1}, None)
     assert executed(bus, "a") == 1
+
+
+def test_what_is_unanswered_at_a_resync_is_sent_again_and_executed_once(bus: BusDaemon) -> None:
+    with LossyLine(bus.endpoint) as line, Follower(line.endpoint) as follower:
+        follower.join(10)
+        sent = {follower.send(cmd, {"target": cmd, "seconds": 1}): cmd for cmd in ("work", "long_work")}
+        line.lose("x")
+        bus.ask("publish", {"topic": "x", "body": {}})
+        bus.ask("publish", {"topic": "x", "body": {}})
+        outcomes: list[Outcome] = []
+        ends_at = time.monotonic() + 2
+        while time.monotonic() < ends_at:
+            outcomes += [event for event in follower.poll(0.2) if isinstance(event, Outcome)]
+        assert sorted(outcome.id for outcome in outcomes) == sorted(sent)
+        assert all(outcome.result == {"target": outcome.cmd, "executed": 1} for outcome in outcomes)
+    assert bus.ask("counters")["control"]["repeated"] == 2
+
+
+def test_an_outcome_that_was_told_before_the_client_had_joined_is_learnt_when_it_has(bus: BusDaemon) -> None:
+    for number in range(30):
+        with Follower(bus.endpoint) as follower:
+            assert follower.perform("long_work", {"target": f"no {number}"})["executed"] == 1
+            follower.join(10)
 
 
 def test_a_long_command_that_fails_raises_its_typed_error_at_the_one_who_waits(bus: BusDaemon) -> None:

@@ -186,6 +186,34 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultParam:
+    """A parameter of a kind of fault."""
+
+    name: str
+    meaning: str
+    default: Scalar = None
+    """Its type is the type of the parameter; text with ``choices`` is one of those."""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """An entry of the fault catalogue."""
+
+    name: str
+    description: str
+    undone_by: str
+    params: list[FaultParam] = field(default_factory=list)
+    needs: str = ""
+    """What it takes on the host, for people: ``root, nftables and --isolate``."""
+    missing: str = ""
+    """What of it this daemon lacks, with what to do about it; empty when the fault can be injected."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessState:
     """One supervised process."""
 

@@ -1,11 +1,13 @@
 """``operatorctl``: finds the subcommand, runs it, and turns whatever happens into one line and an exit code."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
 
 from operator_clients.ctl.exits import BROKEN_PIPE, DONE, INTERRUPTED, REFUSED, USAGE, Usage, exit_code
 from operator_protocol.errors import InternalError, OperatorError
+from operator_protocol.stdio import discard_output, fill_closed_streams, unwritable
 
 _TRACEBACK_VARIABLE = "OPERATORCTL_TRACEBACK"
 _HEAD = """\
@@ -31,14 +33,18 @@ example:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code. As a program, that is without ``argv``, it ends the process."""
+    fill_closed_streams()
     code = _guarded(list(sys.argv[1:] if argv is None else argv))
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _reader_left()
+    except OSError as error:
+        code = _cannot_write(error)
     if argv is None:
         # To take the interpreter apart costs 6 of the 60 ms that a command may take, and by now everything is closed.
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
         os._exit(code)
     return code
 
@@ -57,6 +63,8 @@ def _guarded(words: list[str]) -> int:
     except Exception as error:  # the last resort: a defect is reported in one line too
         if os.environ.get(_TRACEBACK_VARIABLE):
             raise
+        if isinstance(error, OSError) and unwritable(error):
+            return _cannot_write(error)
         hint = f"a defect; {_TRACEBACK_VARIABLE}=1 shows where"
         return _fail(InternalError(f"{type(error).__name__}: {error}", hint), words)
 
@@ -131,13 +139,26 @@ def _fail(error: OperatorError, words: Sequence[str]) -> int:
             from operator_clients.ctl.session import to_json
 
             print(to_json({"error": error.to_wire()}), flush=True)
-        print(f"operatorctl: {error}", file=sys.stderr)
     except BrokenPipeError:
         return _reader_left()
+    except OSError as unwritten:
+        _cannot_write(unwritten)
+    _say(str(error))
     return exit_code(error) or REFUSED
 
 
+def _cannot_write(error: OSError) -> int:
+    discard_output()
+    _say(unwritable(error) or f"cannot write the output: {error.strerror}")
+    return REFUSED
+
+
+def _say(text: str) -> None:
+    # What cannot be said changes nothing of the exit code.
+    with contextlib.suppress(OSError):
+        print(f"operatorctl: {text}", file=sys.stderr)
+
+
 def _reader_left() -> int:
-    # The interpreter flushes once more at its end; what is left in the buffer has nowhere to go.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    discard_output()
     return BROKEN_PIPE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from operator_clients import when
 from operator_protocol.endpoint import Endpoint, resolve_endpoint
 from operator_protocol.errors import BadRequest, DaemonUnreachable, NotFound, OperatorError
+from operator_protocol.stdio import fill_closed_streams
 
 if TYPE_CHECKING:
     from operator_clients.viewer.session import Session
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns the exit code: 0, 1 for what is no recording, 2 for a usage error, 3 when the daemon refuses the key, 128
     and the number for a signal.
     """
+    fill_closed_streams()
     parser = _parser()
     options = parser.parse_args(argv)
     if options.replay is None and (options.speed is not None or options.start is not None):

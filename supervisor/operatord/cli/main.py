@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version as distribution_version
 
 from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, OperatorError
+from operator_protocol.stdio import discard_output, fill_closed_streams, unwritable
 
 EXIT_REFUSED = 1
 EXIT_NO_DAEMON = 3
@@ -88,12 +89,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``operatord``; returns its exit code."""
+    fill_closed_streams()
     args = build_parser().parse_args(argv)
     if args.command == "start":
         # Until the keeper has handlers of its own, Ctrl+C just ends this process, without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        return int(importlib.import_module(f"operatord.cli.{args.command}").run(args))
+        code = int(importlib.import_module(f"operatord.cli.{args.command}").run(args))
+        sys.stdout.flush()
+        return code
     except OperatorError as error:
         print(f"operatord: {error.message}", file=sys.stderr)
         if error.hint:
@@ -112,7 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        print(f"operatord: {error.filename or 'the system'}: {error.strerror}", file=sys.stderr)
+        if said := unwritable(error):
+            discard_output()
+        print(f"operatord: {said or f'{error.filename or chr(0)}'}")
         return EXIT_REFUSED
 
 

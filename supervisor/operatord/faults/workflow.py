@@ -116,7 +116,7 @@ class FaultWorkflow:
             injected_at = self._tools.wall()
             try:
                 async with asyncio.timeout(self._tools.limits.inject_s):
-                    await self._tools.control.inject(self.fault)
+                    await self._tools.control.inject(self.fault, owed.memo)
             except Exception as error:
                 reason = _typed(error, f"{self.fault.kind} {self.fault.target}")
                 await self._take_back(owed, reason)
@@ -246,7 +246,13 @@ class FaultWorkflow:
             return _typed(error, "the observation").message
         if observation.observed_mono < since:
             return "no look at the subject since the undo"
-        return self._missing(observation, owed, health=True)
+        if missing := self._missing(observation, owed, health=True):
+            return missing
+        try:
+            async with asyncio.timeout(self._tools.limits.look_s):
+                return await self._tools.control.leftovers(owed.fault, owed.memo)
+        except Exception as error:
+            return _typed(error, f"the check of what {self.fault.kind} left").message
 
     def _missing(self, observation: Observation, owed: Owed, *, health: bool) -> str:
         if observation.ok is None:

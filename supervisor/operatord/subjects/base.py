@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from operator_protocol.models import EvidenceItem, Fault, Node, Scalar, Severity
+from operator_protocol.models import EvidenceItem, Fault, FaultKind, Node, Scalar, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +78,6 @@ class Invariant:
     """What a person should do, one or two sentences."""
     clear_s: float = 1.0
     """It must hold again for this long before the violation is closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaultKind:
-    """An entry of the fault catalogue."""
-
-    name: str
-    description: str
-    undone_by: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    """Name to meaning, with unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +158,20 @@ class SubjectControl(Protocol):
     async def prepare(self, fault: Fault) -> Mapping[str, Scalar]:
         """What an undo from outside will need to know; written to the undo journal before ``inject``."""
 
-    async def inject(self, fault: Fault) -> None:
-        """Do it. Raises ``Unavailable`` if it cannot be done honestly."""
+    async def inject(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
+        """Do it; ``memo`` is what ``prepare`` returned. Raises ``Unavailable`` if it cannot be done honestly."""
 
     async def undo(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
         """Take it back; idempotent, and works whatever became of the target meanwhile."""
 
     def remains(self, fault: Fault, memo: Mapping[str, Scalar], observation: Observation) -> str:
         """What of the fault is still there in ``observation``, in one line; empty when nothing is."""
+
+    async def leftovers(self, fault: Fault, memo: Mapping[str, Scalar]) -> str:
+        """What of the fault is still there outside the subject (rules, files, stopped processes); empty when nothing.
+
+        Asked after an undo, beside ``remains``; unlike it, it may take a moment and run commands.
+        """
 
     async def revive(self, node_id: str) -> None:
         """Bring a server that died back (``operatorctl restart``)."""

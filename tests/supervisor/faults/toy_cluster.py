@@ -16,13 +16,12 @@ from typing import Literal, Protocol, TypeVar
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import OperatorError
-from operator_protocol.models import EvidenceItem, Fault, Node, NodeState, Scalar
+from operator_protocol.models import EvidenceItem, Fault, FaultKind, Node, NodeState, Scalar
 from operator_protocol.records import from_body
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
 from operatord.subjects.base import (
-    FaultKind,
     GuardRules,
     Invariant,
     Member,
@@ -204,7 +203,7 @@ class ToyCluster:
         self.log.append(f"prepare {fault.kind} {fault.target}")
         return {"was": self.roles[fault.target]}
 
-    async def inject(self, fault: Fault) -> None:
+    async def inject(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
         self.log.append(f"inject {fault.kind} {fault.target}")
         how = {"stop": signal.SIGTERM, "pause": signal.SIGSTOP}.get(fault.kind, signal.SIGKILL)
         self.engine.signal(fault.target, how)
@@ -220,6 +219,9 @@ class ToyCluster:
         if self.refuses_undo is not None:
             raise self.refuses_undo
         await self.revive(fault.target)
+
+    async def leftovers(self, fault: Fault, memo: Mapping[str, Scalar]) -> str:
+        return ""
 
     def remains(self, fault: Fault, memo: Mapping[str, Scalar], observation: Observation) -> str:
         node = observation.node(fault.target)

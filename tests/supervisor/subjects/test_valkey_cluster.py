@@ -68,7 +68,7 @@ def _fault(kind: str, target: str) -> Fault:
 async def _inject(control: ValkeyControl, kind: str, target: str) -> tuple[Fault, dict[str, Scalar]]:
     fault = _fault(kind, target)
     memo = dict(await control.prepare(fault))
-    await control.inject(fault)
+    await control.inject(fault, memo)
     return fault, memo
 
 
@@ -414,7 +414,7 @@ def test_what_cannot_be_broken_is_refused_with_the_reason(make_control: ControlF
             with pytest.raises(NotFound, match="melt"):
                 await control.prepare(_fault("melt", "valkey-0"))
             with pytest.raises(NotFound, match="melt"):
-                await control.inject(_fault("melt", "valkey-0"))
+                await control.inject(_fault("melt", "valkey-0"), {})
             await _inject(control, "kill", "valkey-3")
             with pytest.raises(Conflict, match="valkey-3 does not run"):
                 await control.prepare(_fault("pause", "valkey-3"))

@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from operator_protocol.errors import Conflict, NotFound, OperatorError, Unavailable
-from operator_protocol.models import Fault, Scalar
+from operator_protocol.models import Fault, FaultKind, Scalar
 from operatord.clock import Clock
+from operatord.injectors.base import Injector, Scene, Target
 from operatord.subjects.base import (
-    FaultKind,
     GuardRules,
+    Member,
     Observation,
     Progress,
     Servers,
@@ -23,7 +24,7 @@ from operatord.subjects.base import (
 from operatord.subjects.valkey import faults, formation, workload
 from operatord.subjects.valkey.binary import server_program
 from operatord.subjects.valkey.health import PRIMARY
-from operatord.subjects.valkey.layout import SERVERS, Layout, PortClaim, node_id, plan
+from operatord.subjects.valkey.layout import SERVERS, Layout, PortClaim, node_id, node_index, plan
 from operatord.subjects.valkey.settings import Settings
 from operatord.subjects.valkey.wire import NodeClient
 
@@ -55,6 +56,7 @@ class ValkeyControl:
         keep: bool,
         workload: str = "a",
         host: str = "127.0.0.1",
+        injectors: Sequence[Injector] = (),
         clock: Clock = time.monotonic,
     ) -> None:
         self._servers = servers
@@ -63,6 +65,7 @@ class ValkeyControl:
         self._keep = keep
         self._workload = workload
         self._host = host
+        self._injectors = {injector.kind.name: injector for injector in injectors}
         self._clock = clock
         self._layout: Layout | None = None
         self._claim: PortClaim | None = None
@@ -199,22 +202,29 @@ class ValkeyControl:
     # Faults
 
     def faults(self) -> Mapping[str, FaultKind]:
-        """kill, stop, pause and restart."""
-        return faults.CATALOGUE
+        """Those done by signals, and those of the injectors."""
+        return {**faults.CATALOGUE, **{name: injector.kind for name, injector in self._injectors.items()}}
 
     async def prepare(self, fault: Fault) -> Mapping[str, Scalar]:
         """Raises ``NotFound`` for an unknown fault or node, ``Conflict`` when the node does not run."""
-        if fault.kind not in faults.CATALOGUE:
-            raise NotFound(f"valkey has no fault {fault.kind!r}", f"known: {', '.join(faults.CATALOGUE)}")
+        if fault.kind not in self.faults():
+            raise NotFound(f"valkey has no fault {fault.kind!r}", f"known: {', '.join(self.faults())}")
         self._member_layout(fault.target)
         pid = self._servers.pid(fault.target)
         if pid is None:
             raise Conflict(f"{fault.target} does not run", "recover it first")
-        return faults.memo(pid, self._clock())
+        memo = faults.memo(pid, self._clock())
+        if injector := self._injectors.get(fault.kind):
+            memo |= await injector.prepare(fault, self._scene(fault.target))
+        return memo
 
-    async def inject(self, fault: Fault) -> None:
+    async def inject(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
         """Returns when the signal has had its effect: the process is gone, stopped, or started again."""
         layout, name = self._member_layout(fault.target), fault.target
+        if injector := self._injectors.get(fault.kind):
+            await injector.inject(fault, self._scene(name), memo)
+            self._trace(fault)
+            return
         match fault.kind:
             case faults.KILL | faults.RESTART:
                 self._servers.signal(name, signal.SIGKILL)
@@ -234,8 +244,10 @@ class ValkeyControl:
 
     async def undo(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
         """Start the server if it does not run; wake it if it was paused. ``remains`` tells when it is back."""
-        del memo  # the process table knows better what is running than a note from before the fault
         self._member_layout(fault.target)
+        if injector := self._injectors.get(fault.kind):
+            await injector.undo(fault, self._scene(fault.target), memo)
+        # For the rest the process table knows better what is running than a memo from before the fault.
         if self._servers.pid(fault.target) is None:
             await self._start_again(fault.target)
         elif fault.kind == faults.PAUSE:
@@ -251,6 +263,26 @@ class ValkeyControl:
             trace=self._traces.get(fault.id),
             pid=self._servers.pid(fault.target),
             now_mono=self._clock(),
+        )
+
+    async def leftovers(self, fault: Fault, memo: Mapping[str, Scalar]) -> str:
+        """What the injector finds of it."""
+        injector = self._injectors.get(fault.kind)
+        return await injector.leftovers(fault, self._scene(fault.target), memo) if injector else ""
+
+    def _scene(self, name: str) -> Scene:
+        layout = self._member_layout(name)
+        targets = {member.id: self._target(layout, member) for member in layout.members}
+        return Scene(targets.pop(name), tuple(targets.values()))
+
+    def _target(self, layout: Layout, member: Member) -> Target:
+        return Target(
+            id=member.id,
+            host=member.host,
+            ports=(member.port, layout.bus_ports[node_index(member.id)]),
+            directory=layout.data_dir(member.id),
+            pid=self._servers.pid(member.id),
+            start_time=self._servers.start_time(member.id),
         )
 
     async def revive(self, node_id: str) -> None:

@@ -8,8 +8,8 @@ about it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from operator_protocol.models import Fault, Node, Scalar
-from operatord.subjects.base import FaultKind, Observation
+from operator_protocol.models import Fault, FaultKind, Node, Scalar
+from operatord.subjects.base import Observation
 from operatord.subjects.valkey.health import REPLICA
 from operatord.subjects.valkey.procfs import glance, life
 

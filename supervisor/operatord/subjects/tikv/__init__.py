@@ -1,0 +1,1 @@
+"""The TiKV subject: PD, TiKV, and what watches them."""

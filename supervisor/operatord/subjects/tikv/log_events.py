@@ -1,4 +1,4 @@
-"""Log messages that mean something for the whole: elections, unreachable stores, snapshots, slow queries, full disks."""
+"""Log messages that mean something for the whole: elections, lost stores, snapshots, slow queries, full disks."""
 
 import re
 from dataclasses import dataclass

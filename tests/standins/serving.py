@@ -1,0 +1,125 @@
+"""What the stand-ins share: a small HTTP server, requests with a deadline, log lines in TiKV's format.
+
+Standard library only: these programs also run in containers that hold nothing but Python.
+"""
+
+import json
+import signal
+import socketserver
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+
+class Answer(NamedTuple):
+    """``body``: bytes as they are, anything else as JSON."""
+
+    status: int
+    body: Any
+    kind: str = "application/json"
+
+
+class Request(NamedTuple):
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Any
+    """Decoded JSON, or bytes."""
+    headers: Mapping[str, str]
+    raw: bytes
+    target: str
+
+
+Handler = Callable[[Request], Answer]
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def server_bind(self) -> None:
+        # Without the reverse look-up of the name, which may take seconds where there is no name service.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "", self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+def serve(address: str, handler: Handler) -> Server:
+    """Answer on ``host:port`` in threads, until the process ends."""
+
+    class Adapter(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _do(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path, _, query = self.path.partition("?")
+            pairs = dict(part.partition("=")[::2] for part in query.split("&") if part)
+            try:
+                body: Any = json.loads(raw) if raw else None
+            except ValueError:
+                body = raw
+            answer = handler(Request(self.command, path, pairs, body, dict(self.headers), raw, self.path))
+            data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815  # the names that the library calls
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the library's name
+            """Requests are not logged."""
+
+    host, _, port = address.rpartition(":")
+    server = Server((host, int(port)), Adapter)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def ask(
+    method: str, url: str, body: Any = None, *, timeout_s: float = 1.0, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Status and body. Raises ``OSError`` when there is no answer."""
+    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method, headers=dict(headers or {}))  # noqa: S310
+    try:
+        with _opener.open(request, timeout=timeout_s) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_printing = threading.Lock()
+
+
+def log(level: str, source: str, message: str, **fields: Any) -> None:
+    """One line as TiKV and PD write it."""
+    now = datetime.now(timezone.utc)  # noqa: UP017  # the containers' Python may be older than 3.11
+    stamp = f"{now:%Y/%m/%d %H:%M:%S}.{now.microsecond // 1000:03d} +00:00"
+    pairs = "".join(f" [{_quoted(key)}={_quoted(str(value))}]" for key, value in fields.items())
+    with _printing:
+        print(f"[{stamp}] [{level}] [{source}] [{_quoted(message)}]{pairs} [thread_id=1]", flush=True)
+
+
+def _quoted(text: str) -> str:
+    plain = text and not any(char <= " " or char in '"=[]' for char in text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def until_stopped() -> None:
+    """Wait for TERM or INT."""
+    ended = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: ended.set())
+    ended.wait()
+    sys.exit(0)

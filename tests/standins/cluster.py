@@ -24,7 +24,7 @@ class StandInCluster:
 
     def __init__(self, directory: Path, pd_options: Sequence[str] = ()) -> None:
         self.directory = directory
-        ports = _free_ports(9)
+        ports = free_ports(9)
         self.pd_urls = {f"pd{index}": f"http://127.0.0.1:{ports[index]}" for index in range(3)}
         self.addresses = {f"tikv{index}": f"127.0.0.1:{ports[3 + index]}" for index in range(3)}
         self.status = {f"tikv{index}": f"127.0.0.1:{ports[6 + index]}" for index in range(3)}
@@ -91,7 +91,7 @@ def standin_cluster(*pd_options: str) -> Iterator[StandInCluster]:
             cluster.stop()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]

@@ -62,7 +62,7 @@ class PrometheusClient:
 
     async def query(self, expression: str, *, deadline_s: float, at: float | None = None) -> list[Sample]:
         """The series that ``expression`` yields now, or at ``at``; a scalar is one series without labels."""
-        parameters = {"query": expression, "timeout": f"{deadline_s:.3f}s"}
+        parameters = {"query": expression, "timeout": f"{deadline_s:.3f}"}
         if at is not None:
             parameters["time"] = f"{at:.3f}"
         kind, result = _data(await self._get("/api/v1/query", parameters, deadline_s), self.url)
@@ -81,7 +81,7 @@ class PrometheusClient:
             "start": f"{start:.3f}",
             "end": f"{end:.3f}",
             "step": f"{step_s:.3f}",
-            "timeout": f"{deadline_s:.3f}s",
+            "timeout": f"{deadline_s:.3f}",
         }
         kind, result = _data(await self._get("/api/v1/query_range", parameters, deadline_s), self.url)
         if kind != "matrix":

@@ -25,7 +25,7 @@ import zmq
 
 from operator_protocol.codec import Body, pack
 from operator_protocol.endpoint import Endpoint, runtime_endpoint
-from operator_protocol.errors import Conflict, DaemonUnreachable
+from operator_protocol.errors import Conflict, DaemonUnreachable, DeadlineExceeded
 from operator_protocol.follow import Follower
 from operator_protocol.models import ProcessState, Violation
 from operator_protocol.records import to_body
@@ -237,7 +237,7 @@ class BusDaemon:
             assert self._process.poll() is None, "it ended at once"
             try:
                 self.ask("ping", deadline_s=1)
-            except DaemonUnreachable:
+            except (DaemonUnreachable, DeadlineExceeded):
                 assert time.monotonic() < until, "it does not answer"
                 time.sleep(0.02)
             else:

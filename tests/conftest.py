@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from operatord.isolation.names import NETNS_DIR, Names
 from operatord.leftovers import MARKER, find_marked
 
 _SETTLE_S = 5.0
@@ -16,7 +17,7 @@ _SETTLE_S = 5.0
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fails the run if a process of ours is still there at its end."""
+    """Fails the run if a process of ours is still there at its end, or a namespace, link or table of one."""
     marker = f"tests-{secrets.token_hex(6)}"
     before = os.environ.get(MARKER)
     os.environ[MARKER] = marker
@@ -38,7 +39,20 @@ def _left(marker: str, directory: Path) -> list[str]:
         cwd = process.info["cwd"]
         if cwd and Path(cwd).is_relative_to(directory):
             found.append(f"{process.info['pid']} in {cwd}: {process.info['cmdline']}")
-    return found
+    return found + _networks_left(directory)
+
+
+def _networks_left(directory: Path) -> list[str]:
+    """Namespaces and links of daemons whose state directory is one of these tests'; rules are in the namespaces."""
+    there = [*_listed(NETNS_DIR), *_listed(Path("/sys/class/net"))]
+    if not any(name.startswith(("operatord-", "op-")) for name in there):
+        return []
+    directories = [Path(found) for found, _, _ in os.walk(directory)]
+    return [f"network {name}" for one in directories for name in Names.of(one).anything_there()]
+
+
+def _listed(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()] if directory.exists() else []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

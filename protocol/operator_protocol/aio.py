@@ -123,8 +123,9 @@ class AsyncFollower:
         return self._refused or self._opened().mirror.refused
 
     def _tick(self) -> None:
-        self._pump()
+        # First the next one: a defect in this round must not end the heartbeats and the resyncs.
         self._ticker = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        self._pump()
 
     def _pump(self) -> None:
         link = self._link

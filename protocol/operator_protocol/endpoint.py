@@ -5,6 +5,7 @@ The order in which the runtime directory is looked up is part of the contract (d
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MAX_SOCKET_PATH_BYTES = 107
 """``sun_path`` of ``sockaddr_un`` holds 108 bytes with the closing NUL (unix(7))."""
+ANY_HOSTS = ("*", "0.0.0.0", "[::]")
+"""What a daemon listens at when it listens everywhere; no client can connect to that from another host."""
+_HOST = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._%-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]")
 
 
 class Endpoint(NamedTuple):
@@ -64,8 +68,7 @@ def parse_tcp(address: str) -> tuple[str, int]:
     An IPv6 host stands in brackets. Raises ``BadRequest``.
     """
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host.replace(":", "[")
-    if not address.startswith("tcp://") or not bare or any(sign in bare for sign in "[]/;@ \t"):
+    if not address.startswith("tcp://") or not _HOST.fullmatch(host):
         raise BadRequest(f"{address!r} is not an address like tcp://127.0.0.1:7411")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_535):
         raise BadRequest(f"{address!r} needs a port from 1 to 65534: the one above it is used as well")
@@ -91,6 +94,8 @@ def resolve_endpoint(
     chosen = value or env.get("OPERATOR_ENDPOINT") or ""
     if chosen.startswith("tcp://"):
         endpoint = tcp_endpoint(chosen)
+        if parse_tcp(chosen)[0] == "*":
+            raise BadRequest(f"{chosen!r} is where a daemon listens, not where it is found", "name its host or address")
         file = key or env.get("OPERATOR_KEY")
         if not file:
             raise DaemonUnreachable(
@@ -100,6 +105,8 @@ def resolve_endpoint(
         from operator_protocol.keyfile import read_key_file  # only TCP needs it
 
         return endpoint._replace(curve=read_key_file(file))
+    if "://" in chosen and not chosen.startswith("ipc://"):
+        raise BadRequest(f"{chosen!r} is no endpoint", "it is a daemon's runtime directory, or tcp://HOST:PORT")
     if key:
         raise BadRequest("--key is for endpoints on TCP", "add --endpoint tcp://HOST:PORT, or leave --key out")
     return runtime_endpoint(chosen.removeprefix("ipc://") if chosen else default_runtime_dir(env))

@@ -140,8 +140,8 @@ class Follower:
         if not events and timeout_s > 0 and not self._link.more_is_waiting():
             # Until the control socket is connected, what wakes us is that it can be written to, or a join takes a tick.
             self._poller.modify(self._link.control, zmq.POLLIN | (zmq.POLLOUT if self._link.wants_to_send() else 0))
-            self._poller.poll(int(min(timeout_s, _TICK_S) * 1000) or 1)
-            events = self._link.pump()
+            ready = self._poller.poll(int(min(timeout_s, _TICK_S) * 1000) or 1)
+            events = self._link.pump(replies=any(socket is self._link.control for socket, _ in ready))
         if not events and (refused := self._link.refusal()) is not None:
             raise refused
         return events

@@ -10,6 +10,8 @@ command ``snapshot`` would have answered at that moment, without the captured ou
 that a reader knows what is true without the files that rotation has dropped.
 """
 
+import os
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,9 +103,18 @@ class Records:
 def open_journal(path: Path) -> BinaryIO:
     """Open one file for reading. Raises ``NotFound``."""
     try:
-        return path.open("rb")
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 (Path.open has no opener)
     except OSError as error:
         raise NotFound(f"cannot read {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise NotFound(f"cannot read {path}: it is no regular file")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A pipe of that name would hold us up before it can be refused.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def journal_files(directory: Path) -> list[Path]:

@@ -49,7 +49,7 @@ def read_key_file(path: str) -> CurveKeys:
     """The keys in ``path``. Raises ``BadRequest``: not there, readable by others, or not a key file."""
     try:
         # Not blocking, or a pipe of that name would hold us up before it can be refused.
-        fd = os.open(Path(path).expanduser(), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(_expanded(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             mode = os.fstat(fd).st_mode
             data = os.read(fd, _MAX_BYTES) if stat.S_ISREG(mode) else b""
@@ -61,9 +61,16 @@ def read_key_file(path: str) -> CurveKeys:
         raise BadRequest(f"the key file {path} is open to others (mode {stat.S_IMODE(mode):04o})", f"chmod 600 {path}")
     try:
         content = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     return _checked(path, content)
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)  # there is no user of that name
 
 
 def _checked(path: str, content: object) -> CurveKeys:

@@ -3,7 +3,6 @@
 ``Link`` does not wait: ``pump`` takes what is there. The blocking and the asyncio client differ only in how they wait.
 """
 
-import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +22,10 @@ from operator_protocol.topics import COMMAND_FINISHED
 RECEIVE_HWM = 50_000
 """Frames that a client may lag behind before ZeroMQ drops for it; a few seconds of a very busy bus."""
 _BATCH = 2_000
+# Plain integers: pyzmq's enums cost about as much as what is done with them.
+_DONTWAIT = int(zmq.DONTWAIT)
+_EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
 
 
 class Link:
@@ -37,7 +40,11 @@ class Link:
         self.frames = self._context.socket(zmq.SUB)
         self.frames.setsockopt(zmq.LINGER, 0)
         self.frames.setsockopt(zmq.RCVHWM, RECEIVE_HWM)
-        watched = connect(self.control, endpoint.control, endpoint), connect(self.frames, endpoint.frames, endpoint)
+        try:
+            watched = connect(self.control, endpoint.control, endpoint), connect(self.frames, endpoint.frames, endpoint)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
         self._refusals = [refusal for refusal in watched if refusal is not None]
         self._outbox: list[tuple[str, bytes]] = []
         self._unsent_ask: bytes | None = None
@@ -52,10 +59,14 @@ class Link:
         self._flush()
         return command_id
 
-    def pump(self) -> list[Event]:
-        """Take in what has arrived and let time pass; returns what happened, in order."""
+    def pump(self, *, replies: bool = True) -> list[Event]:
+        """Take in what has arrived and let time pass; returns what happened, in order.
+
+        ``replies`` is False for who knows that there are none: to be told by ZeroMQ takes as long as to read a frame.
+        """
         events: list[Event] = []
-        self._drain_control(events)
+        if replies:
+            self._drain_control(events)
         self._drain_frames(events)
         now = time.monotonic()
         self.mirror.tick(now)
@@ -90,13 +101,18 @@ class Link:
 
     def _drain_frames(self, events: list[Event]) -> None:
         mirror = self.mirror
-        for _ in range(_BATCH):
+        for number in range(_BATCH):
+            # Most often there is one frame, and to ask whether there is another is quicker than to be refused it.
+            if number == 1 and not _readable(self.frames):
+                break
             try:
-                parts = self.frames.recv_multipart(zmq.DONTWAIT)
+                parts = self.frames.recv_multipart(_DONTWAIT)
             except zmq.Again:
                 break
-            with contextlib.suppress(BadRequest):
+            try:
                 mirror.received(decode_any_frame(parts), time.monotonic())
+            except BadRequest:
+                continue
             self._collect(events)
 
     def _drain_control(self, events: list[Event]) -> None:
@@ -166,4 +182,4 @@ class Link:
 
 
 def _readable(socket: "zmq.Socket[bytes]") -> bool:
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+    return bool(int(socket.getsockopt(_EVENTS)) & _POLLIN)

@@ -232,6 +232,12 @@ class ProcessState:
     since_at: float = 0.0
     """When this state began."""
     reason: str = ""
+    """Why it is in this state; in ``failed`` also why it is not started again."""
+    descriptors: int | None = None
+    """Open file descriptors; None where they may not be counted."""
+    threads: int | None = None
+    last_lines: list[str] = field(default_factory=list)
+    """The last it printed before it died, oldest first; in ``backoff`` and ``failed`` only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ class Recorder:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> Unavailable:
-        return Unavailable(f"cannot write {self.path}: {error.strerror}", "what was written before can be replayed")
+        hint = "what was written before can be replayed" if self.bytes else "choose another file"
+        return Unavailable(f"cannot write {self.path}: {error.strerror}", hint)
 
 
 def _exists(path: Path) -> Conflict:

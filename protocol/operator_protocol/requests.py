@@ -17,7 +17,13 @@ import zmq
 from operator_protocol import PROTOCOL_VERSION
 from operator_protocol.codec import MAX_MESSAGE_BYTES, MAX_REPLY_BYTES, Body, pack, unpack_map
 from operator_protocol.endpoint import Endpoint
-from operator_protocol.errors import BadRequest, DaemonUnreachable, OperatorError, error_from_wire
+from operator_protocol.errors import (
+    BadRequest,
+    DaemonUnreachable,
+    DeadlineExceeded,
+    OperatorError,
+    error_from_wire,
+)
 
 if TYPE_CHECKING:
     from operator_protocol.curve import Refusal
@@ -29,6 +35,8 @@ _CONNECT_S = 1.0
 _CONNECT_TCP_S = 4.0
 """Connecting with keys takes about five times the round trip."""
 _START_HINT = "start one with: operatord start"
+_SLOW_HINT = "it is there, but busy or stopped; try again"
+_ADDRESS_HINT = "an address looks like tcp://127.0.0.1:7411"
 _TCP_HINT = "on that host, `operatord status` says where it listens, `operatord keys list` which keys it takes"
 
 
@@ -91,6 +99,11 @@ def unreachable(endpoint: Endpoint) -> DaemonUnreachable:
     return DaemonUnreachable(f"no daemon answers at {endpoint.label}", _START_HINT)
 
 
+def too_slow(endpoint: Endpoint, cmd: str, waited_s: float) -> DeadlineExceeded:
+    """The error for a daemon that is there, and says nothing."""
+    return DeadlineExceeded(f"the daemon at {endpoint.label} did not answer {cmd} within {waited_s:g} s", _SLOW_HINT)
+
+
 def control_socket(context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
     """A DEALER that never queues a command for a daemon that is not there: it might start later."""
     socket = context.socket(zmq.DEALER)
@@ -114,8 +127,32 @@ def connect(socket: "zmq.Socket[bytes]", address: str, endpoint: Endpoint) -> "R
 
         secure(socket, endpoint.curve, address)
         refusal = Refusal(socket, endpoint)
-    socket.connect(address)
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        if refusal is not None:
+            refusal.close()
+        raise BadRequest(
+            f"cannot connect to {endpoint.label}: {os.strerror(error.errno or 0)}", _ADDRESS_HINT
+        ) from error
     return refusal
+
+
+def somebody_listens(address: str) -> bool:
+    """True if a process has the ipc socket open: one that is stopped, or too busy to greet us, is no missing daemon."""
+    path = address.removeprefix("ipc://")
+    if path == address:
+        return False
+    import socket as sockets  # only who was not answered needs it
+
+    try:
+        with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM | sockets.SOCK_NONBLOCK) as probe:
+            probe.connect(path)
+    except BlockingIOError:
+        return True  # so many wait to be let in that there is no room for one more
+    except OSError:
+        return False
+    return True
 
 
 class Requester:
@@ -126,7 +163,11 @@ class Requester:
         self.actor = actor or default_actor()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = control_socket(self._context)
-        self._refusal = connect(self._socket, endpoint.control, endpoint)
+        try:
+            self._refusal = connect(self._socket, endpoint.control, endpoint)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
 
     def command(
         self,
@@ -138,22 +179,33 @@ class Requester:
     ) -> Body:
         """Send ``cmd`` and wait for its reply, at most ``deadline_s`` seconds.
 
-        Raises the typed ``OperatorError`` of the reply, or ``DaemonUnreachable`` when nobody takes the command within
-        a second (four over TCP) or answers it within the deadline, or when the daemon refuses the key.
+        Raises the typed ``OperatorError`` of the reply, ``DaemonUnreachable`` when there is no daemon or it refuses the
+        key, ``DeadlineExceeded`` when it does not take the command within a second, or not answer it in time.
         """
         wanted = command_id or new_id()
         data = encode_command(cmd, args, command_id=wanted, deadline_s=deadline_s, actor=self.actor)
         if self.endpoint.control.startswith("ipc://") and not Path(self.endpoint.control[6:]).exists():
             raise unreachable(self.endpoint)
-        connect_s = _CONNECT_S if self._refusal is None else _CONNECT_TCP_S
-        if not self._poll(min(deadline_s, connect_s), zmq.POLLOUT):
-            raise unreachable(self.endpoint)
-        self._socket.send_multipart([b"", data])
+        self._send(cmd, data, min(deadline_s, _CONNECT_S if self._refusal is None else _CONNECT_TCP_S))
         until = time.monotonic() + deadline_s + GRACE_S
         while (left_s := until - time.monotonic()) > 0 and self._poll(left_s, zmq.POLLIN):
             reply = self._socket.recv_multipart()[-1]
             if reply_id(reply) == wanted:
                 return decode_reply(reply)[1]
+        if self._poll(0, zmq.POLLOUT):
+            raise too_slow(self.endpoint, cmd, deadline_s)
+        raise unreachable(self.endpoint)
+
+    def _send(self, cmd: str, data: bytes, connect_s: float) -> None:
+        until = time.monotonic() + connect_s
+        while (left_s := until - time.monotonic()) > 0 and self._poll(left_s, zmq.POLLOUT):
+            try:
+                self._socket.send_multipart([b"", data], zmq.DONTWAIT)
+            except zmq.Again:
+                continue  # the connection was lost after it was looked at; to wait here would be for ever
+            return
+        if somebody_listens(self.endpoint.control):
+            raise too_slow(self.endpoint, cmd, connect_s)
         raise unreachable(self.endpoint)
 
     def _poll(self, timeout_s: float, events: int) -> bool:

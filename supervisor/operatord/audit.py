@@ -74,12 +74,15 @@ class AuditLog:
         window.last_at = self._wall()
         return True
 
-    def write_first(self, kind: Hashable, record: Record) -> bool:
-        """Append the first of a kind, count the others; True if it was appended."""
+    def write_first(self, kind: Hashable, record: Record, *, max_kinds: int = MAX_KINDS) -> bool:
+        """Append the first of a kind, count the others; True if it was appended.
+
+        At most ``max_kinds`` of one event are told apart at a time.
+        """
         if self.again(kind):
             return False
         event = str(record.get("event"))
-        if self._kinds[event] >= MAX_KINDS:
+        if self._kinds[event] >= max_kinds:
             kind = ("others", event)
             if self.again(kind):
                 return False
@@ -99,9 +102,7 @@ class AuditLog:
         """Write down what was counted, and close."""
         for kind in list(self._windows):
             self._account(self._windows.pop(kind))
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._let_go()
 
     def _account(self, window: _Window) -> None:
         self._kinds[str(window.record.get("event"))] -= 1
@@ -122,7 +123,11 @@ class AuditLog:
 
     def _put(self, record: Record) -> None:
         data = json.dumps(record, separators=(", ", ": "), default=str).encode() + b"\n"
-        size = os.fstat(self._opened()).st_size
+        info = os.fstat(self._opened())
+        if not info.st_nlink:
+            # Somebody deleted the file; what is appended to it now would be gone with our descriptor.
+            self._let_go()
+        size = info.st_size if info.st_nlink else 0
         if size and size + len(data) > self._max_bytes:
             self._rotate()
         fd = self._opened()
@@ -138,10 +143,13 @@ class AuditLog:
             self._fd = os.open(self.path, flags, 0o600)
         return self._fd
 
-    def _rotate(self) -> None:
+    def _let_go(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+    def _rotate(self) -> None:
+        self._let_go()
         names = [self.path, *(self.path.with_name(f"{self.path.name}.{age}") for age in range(1, self._keep_files))]
         for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
             if newer.exists():

@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from operator_protocol.endpoint import tcp_endpoint
 from operator_protocol.errors import BadRequest, NotFound
+from operatord.declared.host import check_host
+from operatord.declared.naming import check_dependencies, check_names
+from operatord.declared.sections import DIRECTORY, ProcessSection
+from operatord.isolation.addresses import Subnet
 from operatord.paths import config_home
 from operatord.subjects.valkey.settings import Settings
 
@@ -69,6 +73,12 @@ class FaultsSection(_Section):
 
     countdown_s: Annotated[int, Field(ge=0, le=3600)] = 3
     recovery_deadline_s: Positive = 30.0
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """No new fault within this time after a recovery, unless it is forced."""
+    max_memory_share: Annotated[float, Field(gt=0, le=0.9)] = 0.25
+    """Of the memory of this host, by all memory faults together."""
+    max_disk_bytes: Annotated[int, Field(gt=0)] = 4 * 1024**3
+    """By all disk faults together."""
 
 
 class JournalSection(_Section):
@@ -93,6 +103,23 @@ class ListenSection(_Section):
             raise ValueError(error.message) from error
 
 
+class IsolationSection(_Section):
+    """``[isolation]``."""
+
+    enabled: bool = False
+    """As if every start had ``--isolate``."""
+    network: str = ""
+    """A private /24 for the servers; empty for one that this host does not route yet."""
+
+    @field_validator("network")
+    @classmethod
+    def _check_network(cls, network: str) -> str:
+        try:
+            return str(Subnet.parse(network).network) if network else ""
+        except BadRequest as error:
+            raise ValueError(error.message) from error
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -103,13 +130,16 @@ class Config(_Section):
     faults: FaultsSection = FaultsSection()
     journal: JournalSection = JournalSection()
     listen: ListenSection = ListenSection()
+    isolation: IsolationSection = IsolationSection()
+    process: dict[str, ProcessSection] = {}
+    """``[process.NAME]``: processes that users declare."""
 
 
-def load_config(path: str | None) -> Config:
+def load_config(path: str | None, *, to_start: bool = False) -> Config:
     """Read ``path``, else the default file if it exists, else all defaults.
 
-    Raises ``NotFound`` for a file that is not there, ``BadRequest`` naming file and line of a syntax error, or file
-    and key of a value that does not fit.
+    ``to_start`` also checks what the declared processes need of this host. Raises ``NotFound`` for a file that is not
+    there, ``BadRequest`` naming file and line of a syntax error, or file and key of a value that does not fit.
     """
     file = Path(path) if path else config_home() / "operatord.toml"
     if not path and not file.exists():
@@ -121,7 +151,10 @@ def load_config(path: str | None) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"{file}: {error}", "mend that line; deploy/operatord.example.toml shows every key") from error
     try:
-        return Config.model_validate(data)
+        config = Config.model_validate(data, context={DIRECTORY: file.absolute().parent})
+        _check_processes(config, file, to_start=to_start)
+    except BadRequest as error:
+        raise BadRequest(f"{file}: {error.message}", error.hint) from error
     except ValidationError as error:
         first, *more = error.errors()
         key = ".".join(str(part) for part in first["loc"])
@@ -132,3 +165,11 @@ def load_config(path: str | None) -> Config:
         raise BadRequest(
             f"{file}: {key}: {problem}{others}", "deploy/operatord.example.toml shows every key and its range"
         ) from error
+    return config
+
+
+def _check_processes(config: Config, file: Path, *, to_start: bool) -> None:
+    check_names(list(config.process))
+    check_dependencies({name: section.depends_on for name, section in config.process.items()})
+    if to_start:
+        check_host(config.process, file)

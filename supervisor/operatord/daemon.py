@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable
+from functools import partial
 from importlib.metadata import version as distribution_version
 from typing import Any
 
@@ -43,6 +44,7 @@ from operatord.control.access import Access
 from operatord.control.commands import COMMANDS
 from operatord.control.context import Context
 from operatord.control.server import ControlServer
+from operatord.declared.starter import DeclaredProcesses
 from operatord.demo.director import Director
 from operatord.diagnosing import DiagnosisDesk
 from operatord.faults.desk import FaultDesk
@@ -50,29 +52,25 @@ from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
 from operatord.keys import KeyStore
 from operatord.loading import LoadDesk
+from operatord.logging_bridge import logging_to
 from operatord.observing import Observer
 from operatord.options import DaemonOptions
 from operatord.processes.records import ServerRecords, end_leftovers
 from operatord.processes.table import ProcessTable
+from operatord.readiness import Milestones
 from operatord.reporting import Reporter
+from operatord.sd_notify import ServiceManager
 from operatord.subject_factory import make_control
 from operatord.subjects.base import Observation
 from operatord.tickets.desk import TicketDesk
 from operatord.tickets.history import History
 from operatord.tickets.inbox import TicketInbox
+from operatord.workforce import HEALTHY, OBSERVED, PRELOADED, WARM_UP, Workforce
 from operatord.zmq_loop import Context as ZmqContext
 
-WORKERS = ("monitor", "agent", "ycsb")
-_PRELOADED = (
-    "operatord.workers.runtime",
-    *(f"operatord.workers.{name}.worker" for name in WORKERS),
-    "operatord.subjects.valkey.probe",
-)
-"""Imported once by the fork server, so that a worker that is replaced need not."""
 _HEARD = ("cluster.", "workload.", "process.", "violation.", "ticket.", "agent.", "fault.")
 """Topics that the daemon's own parts listen to."""
 _DESCRIPTORS = 65_536
-_WORKERS_READY_S = 15.0
 _STOP_STEP_S = 5.0
 """No step of the stop may take longer; the keeper ends what is left."""
 _UNDO_S = 12.0
@@ -82,8 +80,9 @@ _UNDO_S = 12.0
 class Daemon:
     """The parts of one run."""
 
-    def __init__(self, options: DaemonOptions, reporter: Reporter) -> None:
+    def __init__(self, options: DaemonOptions, reporter: Reporter, manager: ServiceManager) -> None:
         self.options = options
+        self._manager = manager
         self.reporter = reporter
         self._started_mono = time.monotonic()
         self._stop_reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -125,9 +124,13 @@ class Daemon:
             on_log=self._process_said,
             records=self._records,
             keep_servers=options.keep_cluster,
-            preload=_PRELOADED,
+            preload=PRELOADED,
+            warm_up=WARM_UP,
         )
-        self.subject = make_control(options, self.processes)
+        self.declared = DeclaredProcesses(options.config.process, self.processes, self.processes.commands, log=self.log)
+        self.milestones = Milestones()
+        self.workforce = Workforce(self.processes, self.milestones)
+        self.subject = make_control(options, self.processes, self.processes.commands)
         self.observer = Observer(self.ingest, options.config)
         self.history = History()
         self.load = LoadDesk(self.ingest, self.subject, lambda: self.broker.memory.state)
@@ -138,6 +141,7 @@ class Daemon:
             self.broker.publish,
             self.observer.look,
             limits=Limits(recover_s=options.config.faults.recovery_deadline_s),
+            cooldown_s=options.config.faults.cooldown_s,
         )
         self.director = Director(self.faults, self.load, self.broker.publish)
         self.tickets: TicketDesk | None = None
@@ -167,11 +171,13 @@ class Daemon:
                     else f" --endpoint {self.options.runtime_dir}"
                 )
                 self.reporter.ready(f"ready in {took_s:.2f} s; attach with: operator-viewer{at}")
+                self._manager.ready(f"operating {self.options.subject}")
                 reason = await self._stop_reason
             else:
                 reason = self._stop_reason.result()
                 start.cancel()
                 await asyncio.gather(start, return_exceptions=True)
+            self._manager.stopping(reason)
             self.log(f"stopping: {reason}")
         finally:
             await self._stop()
@@ -205,18 +211,9 @@ class Daemon:
 
     async def _start(self) -> None:
         await self._take_over()
-        for name in WORKERS:
-            self.processes.add_worker(
-                name,
-                "operatord.workers.runtime:run",
-                {
-                    "name": name,
-                    "module": f"operatord.workers.{name}.worker",
-                    "ingest": self._endpoint.ingest,
-                    "secret": self._passes.secret,
-                },
-            )
+        self.workforce.add({"ingest": self._endpoint.ingest, "secret": self._passes.secret})
         self.processes.on_exit(self._process_ended)
+        self.declared.start()
         subject_start = asyncio.create_task(self.subject.start(self.log))
         try:
             await self._open_tickets()
@@ -226,12 +223,10 @@ class Daemon:
             subject_start.cancel()
             await asyncio.gather(subject_start, return_exceptions=True)
         self._subject_up = True
-        for name in WORKERS:
-            await self.processes.start_worker(name)
-        await self.processes.wait_ready(WORKERS, _WORKERS_READY_S)
+        await self.workforce.start()
         await self._settle_debts()
         if self.options.load:
-            await self.load.start()
+            await self.load.start_after(partial(self.milestones.wait, HEALTHY), self.log)
 
     async def _take_over(self) -> None:
         """Deal with what an earlier daemon left: end it, or adopt its servers under ``--keep-cluster``."""
@@ -245,6 +240,8 @@ class Daemon:
                 self.log(f"adopted {record.name} (pid {record.pid})")
         if self._records.notice:
             self.log(self._records.notice)
+        # With rules or limits of an earlier run in force the cluster might not even form.
+        await self.faults.clear()
 
     async def _open_tickets(self) -> None:
         # SQLAlchemy takes a quarter of a second to import; the cluster forms meanwhile.
@@ -283,6 +280,7 @@ class Daemon:
                 started_mono=self._started_mono,
                 broker=self.broker,
                 processes=self.processes,
+                declared=self.declared,
                 subject=self.subject,
                 faults=self.faults,
                 director=self.director,
@@ -340,11 +338,12 @@ class Daemon:
             self.gate.close()
         await self._step("the control socket", self.control.close())
         await self._step("the observer", self.observer.close())
+        await self._step("the declared processes", self.declared.stop(), self.declared.stop_budget_s + _STOP_STEP_S)
         # Workers before servers: a monitor that still looks would report the end of the cluster as an outage.
-        await self._step("the workers", self._stop_workers())
+        await self._step("the workers", self.workforce.stop())
         await self._step("the subject", self.subject.stop(), 2 * _STOP_STEP_S)
-        await self._step("the processes", self.processes.stop_all(), 2 * _STOP_STEP_S)
         await self._step("the debts", self._forfeit())
+        await self._step("the processes", self.processes.stop_all(), 2 * _STOP_STEP_S)
         await self._step("the ingest socket", self.ingest.close())
         self.control.hang_up()
         self.broker.close()
@@ -357,10 +356,6 @@ class Daemon:
         self.audit.close()
         for name in ("frames", "control", "ingest"):
             (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
-
-    async def _stop_workers(self) -> None:
-        known = {state.name for state in self.processes.states()}
-        await asyncio.gather(*(self.processes.stop(name) for name in WORKERS if name in known))
 
     async def _undo_before_leaving(self) -> None:
         if not self._subject_up:
@@ -376,7 +371,7 @@ class Daemon:
         """A fault ends with its cluster, but only if that is really gone."""
         if self.options.keep_cluster or self._records.living_servers():
             return
-        for fault in self.faults.forfeit("the cluster was stopped"):
+        for fault in await self.faults.forfeit("the cluster was stopped"):
             self.log(f"{fault.kind} on {fault.target} ended with the cluster")
 
     async def _step(self, what: str, work: Awaitable[object], timeout_s: float = _STOP_STEP_S) -> None:
@@ -394,6 +389,7 @@ class Daemon:
         topic, body = frame.topic, frame.body
         self.history.see(topic, body)
         self.director.see(topic, body)
+        self.load.see(topic, body)
         if self.tickets is None:
             return
         if topic == VIOLATION_OPENED:
@@ -404,11 +400,16 @@ class Daemon:
             self.diagnosis.opened(from_body(Ticket, body))
         elif topic == CLUSTER_HEALTH:
             look = from_body(Observation, body)
+            self.milestones.reach(OBSERVED)
+            if look.ok:
+                self.milestones.reach(HEALTHY)
+                self.declared.reached("cluster")
             self.faults.note(look)
             self._inbox.observed(look.ok, list(self.broker.memory.state.violations.values()))
 
     def _process_changed(self, state: ProcessState) -> None:
         self.broker.publish(process_state(state.name), to_body(state))
+        self.declared.see(state)
 
     def _pid_of(self, worker: str) -> int | None:
         return self.processes.pid(worker)
@@ -434,11 +435,12 @@ class Daemon:
     def _process_said(self, name: str, stream: str, line: str, dropped: int) -> None:
         self._lines_dropped += dropped
         self.broker.publish(process_log(name), {"stream": stream, "line": line, "dropped": dropped})
+        self.declared.said(name, line)
 
     def _process_ended(self, name: str, state: ProcessState) -> None:
         if state.kind == "worker":
             self.ingest.gone(name)
-        else:
+        elif state.kind == "server":
             self.observer.nudge()
 
     def _beat(self, worker: str, pid: int) -> None:
@@ -467,14 +469,19 @@ class Daemon:
 
 
 def main(argv: list[str]) -> int:
-    """Run the daemon with the options in ``argv[0]``; the exit status is the keeper's."""
-    options = DaemonOptions.model_validate_json(argv[0])
+    """Run the daemon with the options in the descriptor ``argv[0]``; the exit status is the keeper's."""
+    options = DaemonOptions.from_fd(int(argv[0]))
     os.umask(0o077)
     _allow_many_connections()
     reporter = Reporter(options.ready_fd)
+    manager = ServiceManager(os.environ)
 
     async def run() -> None:
-        await Daemon(options, reporter).run()
+        alive = asyncio.create_task(manager.keep_alive())
+        daemon = Daemon(options, reporter, manager)
+        with logging_to(daemon.log):
+            await daemon.run()
+        alive.cancel()
 
     try:
         asyncio.run(run())

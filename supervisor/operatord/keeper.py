@@ -4,7 +4,7 @@ A daemon that is killed with -9 cannot stop anything. Its workers die of their p
 but what those had started in turn has nobody to end it. All of it becomes children of the keeper, a child subreaper,
 which kills and reaps until there is nothing left. It has no threads and no ZeroMQ, and imports no more than it needs,
 so that there is little in it that could fail. If the keeper itself is killed, the daemon gets TERM and stops in good
-order.
+order. ABRT is what a service manager sends whose watchdog has not heard from the daemon: that one hangs, and is killed.
 """
 
 import os
@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 
-from operatord.processes import prctl, procfs
-from operatord.processes.procfs import ProcessStat
+from operatord import procfs
+from operatord.processes import prctl
 from operatord.processes.spawn import Spawned, spawn
+from operatord.procfs import ProcessStat
 
 _FORWARDED = {signal.SIGTERM: signal.SIGTERM, signal.SIGINT: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
 """What the keeper passes on, and as what: Ctrl+C and a closed terminal are requests to stop. As INT it would be a
@@ -40,9 +41,9 @@ def run_keeper(
 ) -> int:
     """Run ``argv`` as the daemon until it ends; return its exit status, 128 + signal if a signal ended it.
 
-    TERM, INT and HUP are passed on once. A second INT, or ``stop_timeout_s`` without an end, kills the daemon. When it
-    has ended, however it did, all that is left of it is killed and reaped, but for what ``spared`` returns: pairs of
-    pid and start time. Then ``after`` is called. Raises ``Unavailable`` when the daemon cannot be started.
+    TERM, INT and HUP are passed on once. ABRT, a second INT, or ``stop_timeout_s`` without an end, kills the daemon.
+    When it has ended, however it did, all that is left of it is killed and reaped, but for what ``spared`` returns:
+    pairs of pid and start time. Then ``after`` is called. Raises ``Unavailable`` when the daemon cannot be started.
     """
     before = prctl.set_child_subreaper(enabled=True)
     try:
@@ -79,6 +80,9 @@ def _follow(daemon: Spawned, signals: socket.socket, stop_timeout_s: float) -> i
             if select.select([pidfd], [], [], 0)[0]:
                 return _reap_daemon(daemon, pidfd)
             for signum in _read(signals):
+                if signum == signal.SIGABRT:
+                    _say("the daemon hangs, says the service manager, and is killed")
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 if signum not in _FORWARDED:
                     continue
                 if not asked:
@@ -148,7 +152,7 @@ def _signals() -> Iterator[socket.socket]:
     reading, writing = socket.socketpair()
     reading.setblocking(False)
     writing.setblocking(False)
-    handlers = {signum: signal.signal(signum, _noted) for signum in (*_FORWARDED, signal.SIGCHLD)}
+    handlers = {signum: signal.signal(signum, _noted) for signum in (*_FORWARDED, signal.SIGABRT, signal.SIGCHLD)}
     wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     try:
         yield reading

@@ -17,8 +17,8 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from operatord.processes import procfs
-from operatord.processes.procfs import ProcessId, ProcessStat
+from operatord import procfs
+from operatord.procfs import ProcessId, ProcessStat
 
 MARKER = "OPERATOR_RUN_ID"
 """Name of the environment variable; its value tells runs apart."""

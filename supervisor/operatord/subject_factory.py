@@ -1,17 +1,30 @@
 """Builds the control half of a subject from its name and the configuration."""
 
+from operatord.injectors.commands import Commands
+from operatord.injectors.limits import ResourceLimits
+from operatord.isolation.network import IsolatedNetwork
 from operatord.options import DaemonOptions
 from operatord.subjects.base import Servers, SubjectControl
 from operatord.subjects.registry import check_subject
 
 
-def make_control(options: DaemonOptions, servers: Servers) -> SubjectControl:
+def make_network(options: DaemonOptions, commands: Commands) -> IsolatedNetwork:
+    """The network of isolated servers that belongs to the state directory, whether or not there is one now."""
+    return IsolatedNetwork(options.state_dir, commands, wanted=options.isolate, subnet=options.config.isolation.network)
+
+
+def make_control(options: DaemonOptions, servers: Servers, commands: Commands) -> SubjectControl:
     """The control half of ``options.subject``. Raises ``NotFound`` for an unknown one."""
     check_subject(options.subject)
     # Imported here: a subject brings its own client libraries.
+    from operatord.injectors.local import local_injectors
+    from operatord.injectors.network import network_injectors
+    from operatord.injectors.resources import resource_injectors
     from operatord.subjects.valkey.control import ValkeyControl
 
-    load = options.config.workload
+    network = make_network(options, commands)
+    load, bounds = options.config.workload, options.config.faults
+    limits = ResourceLimits(bounds.max_memory_share, bounds.max_disk_bytes)
     return ValkeyControl(
         servers,
         options.state_dir,
@@ -23,4 +36,10 @@ def make_control(options: DaemonOptions, servers: Servers) -> SubjectControl:
         },
         keep=options.keep_cluster,
         workload=load.workload,
+        injectors=[
+            *local_injectors(servers),
+            *network_injectors(network),
+            *resource_injectors(servers, limits),
+        ],
+        network=network,
     )

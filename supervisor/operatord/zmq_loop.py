@@ -17,6 +17,7 @@ Context = zmq.Context[Socket]
 # Plain integers: pyzmq's enums cost more than the calls that they are passed to.
 _DONTWAIT = int(zmq.DONTWAIT)
 _RCVMORE = int(zmq.RCVMORE)
+_AGAIN_S = 0.1
 
 
 class SocketPump:
@@ -81,6 +82,11 @@ class SocketPump:
                 while more(_RCVMORE):
                     parts.append(receive())
             except zmq.Again:
+                return
+            except zmq.ZMQError as error:
+                # What is left would not wake the loop again; nor shall a socket that is broken keep it busy.
+                self._loop.call_exception_handler({"message": "cannot receive", "exception": error})
+                self._loop.call_later(_AGAIN_S, self.nudge)
                 return
             try:
                 handle(parts)

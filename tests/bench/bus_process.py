@@ -43,9 +43,7 @@ async def main(directory: Path) -> None:
         on_error=_complain,
     )
     broker = Broker(context, journal=journal, on_listener_error=lambda topic, error: _complain(f"{topic}: {error!r}"))
-    ingest = Ingest(
-        context, broker, on_beat=_nothing, on_ready=_nothing, configuration=lambda _: None, log=_complain
-    )
+    ingest = Ingest(context, broker, on_beat=_nothing, on_ready=_nothing, configuration=lambda _: None, log=_complain)
     control = ControlServer(
         context,
         [command for command in COMMANDS if command.name in _COMMANDS],

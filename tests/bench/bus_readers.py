@@ -26,19 +26,28 @@ _END = END.encode()
 _DONTWAIT = int(zmq.DONTWAIT)
 _TURN = 200
 _SILENCE_MS = 3_000
-"""A subscriber of a crowd that hears nothing for so long has lost the end of the round."""
+"""Who hears nothing for so long has lost the end of the round."""
 
 
 def _count(*addresses: str) -> None:
     """All addresses at one socket: only one of them has something to say at a time."""
-    receive = _subscriber(zmq.Context(), *addresses).recv_multipart
+    socket = _subscriber(zmq.Context(), *addresses)
+    socket.setsockopt(zmq.RCVTIMEO, _SILENCE_MS)
+    receive = socket.recv_multipart
     while True:
+        socket.poll()
         topic, _, last = receive()
-        began, count = time.monotonic(), 1
+        began, count = time.monotonic(), int(topic != _END)
+        silent_s = 0.0
         while topic != _END:
-            topic, _, last = receive()
-            count += 1
-        _say({"round": unpack(last)["round"], "count": count - 1, "began": began, "ended": time.monotonic()})
+            try:
+                topic, _, last = receive()
+            except zmq.Again:
+                silent_s = _SILENCE_MS / 1000
+                break
+            count += topic != _END
+        ended = time.monotonic() - silent_s
+        _say({"round": unpack(last)["round"], "count": count, "began": began, "ended": ended})
 
 
 def _delay(address: str) -> None:
@@ -82,6 +91,7 @@ def _crowd(directory: str, count: str) -> None:
         received = dict.fromkeys(subscribers, 0)
         reading, number = set(subscribers), 0
         poller.poll()
+        began = time.monotonic()
         while reading and (ready := poller.poll(_SILENCE_MS)):
             for subscriber, _ in ready:
                 assert isinstance(subscriber, zmq.Socket)
@@ -96,7 +106,7 @@ def _crowd(directory: str, count: str) -> None:
                         reading.discard(subscriber)
                     else:
                         received[subscriber] += 1
-        _say({"round": number, "received": list(received.values())})
+        _say({"round": number, "received": list(received.values()), "began": began, "ended": time.monotonic()})
 
 
 def _subscriber(context: "zmq.Context[zmq.Socket[bytes]]", *addresses: str) -> "zmq.Socket[bytes]":

@@ -96,7 +96,7 @@ def _hop(source: str, address: str) -> None:
 
 
 def _worker(address: str) -> None:
-    runtime.run({"name": WORKER, "module": __spec__.name if __spec__ else __name__, "ingest": address})
+    runtime.run({"name": WORKER, "module": __spec__.name, "ingest": address})
 
 
 def _round(line: bytes) -> tuple[int, int, float]:

@@ -1,16 +1,17 @@
-"""A bus, those who publish on it and those who read, all in processes of their own, and rounds of frames between them."""
+"""A bus, those who publish on it and those who read, each a process of its own, and rounds of frames between them."""
 
 import contextlib
 import itertools
 import json
 import math
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from operator_protocol.endpoint import Endpoint, runtime_endpoint
 from operator_protocol.errors import DaemonUnreachable
@@ -37,10 +38,9 @@ class Child:
         )
         self._buffer = bytearray()
 
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
+    def signal(self, signum: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(signum)
 
     def tell(self, line: str) -> None:
         """Write one line to its stdin."""
@@ -65,8 +65,9 @@ class Child:
             self._buffer += data
 
     def close(self) -> None:
-        """End it."""
+        """End it, be it stopped."""
         self._process.terminate()
+        self._process.send_signal(signal.SIGCONT)
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -84,7 +85,7 @@ class Buses:
         self.directory = directory
         self._ends = contextlib.ExitStack()
 
-    def __enter__(self) -> "Buses":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

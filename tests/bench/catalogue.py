@@ -1,8 +1,35 @@
 """Every benchmark, in the order in which they run."""
 
-from . import detection, start, status, viewer, worker, ycsb
+from . import (
+    crowd,
+    detection,
+    latency,
+    ping,
+    start,
+    status,
+    supervision,
+    throughput,
+    tikv_observation,
+    viewer,
+    worker,
+    ycsb,
+)
 from .registry import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
-    module.BENCHMARK.name: module.BENCHMARK for module in (start, status, viewer, detection, worker, ycsb)
+    module.BENCHMARK.name: module.BENCHMARK
+    for module in (
+        start,
+        status,
+        ping,
+        viewer,
+        detection,
+        worker,
+        supervision,
+        ycsb,
+        throughput,
+        latency,
+        crowd,
+        tikv_observation,
+    )
 }

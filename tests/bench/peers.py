@@ -91,7 +91,7 @@ def supervisord(directory: Path) -> Iterator[Peer]:
 def circusd(directory: Path) -> Iterator[Peer]:
     """Circus with its defaults and ipc sockets."""
     child, fifo = _watched_child(directory)
-    endpoint = f"ipc://{directory}/endpoint"
+    endpoint = circus_endpoint(directory)
     sections = [
         f"[circus]\nendpoint = {endpoint}\npubsub_endpoint = ipc://{directory}/pubsub",
         f"[watcher:watched]\ncmd = {child}\ncopy_env = True",
@@ -101,6 +101,11 @@ def circusd(directory: Path) -> Iterator[Peer]:
     status = [str(BIN / "circusctl"), "--endpoint", endpoint, "status"]
     with _running("circusd", [str(BIN / "circusd"), config], status, directory, fifo) as peer:
         yield peer
+
+
+def circus_endpoint(directory: Path) -> str:
+    """Where the circusd of that directory takes commands."""
+    return f"ipc://{directory}/endpoint"
 
 
 def _watched_child(directory: Path) -> tuple[str, Path]:

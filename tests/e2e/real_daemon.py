@@ -16,6 +16,7 @@ import psutil
 
 from operator_protocol.endpoint import Endpoint, runtime_endpoint
 from operator_protocol.follow import Follower
+from operatord.cli.aftermath import remove_network
 from operatord.paths import lock_holder
 from operatord.processes.records import ServerRecords, end_leftovers
 
@@ -53,6 +54,7 @@ class RealDaemon:
         servers = self.state_dir / "servers.json"
         if servers.exists():
             asyncio.run(end_leftovers(ServerRecords(servers)))
+        remove_network(self.state_dir)
 
     def operatord(self, command: str, *options: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         return run([str(BIN / "operatord"), command, *self.directories, *options], check=check)

@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+import subprocess
 from functools import partial
 
 import pytest
 
+from operator_protocol.events import FrameSeen
 from operator_protocol.follow import Follower
 
-from .real_daemon import RealDaemon, until
+from .real_daemon import BIN, START_S, RealDaemon, until
 
 
 def test_fault_wait_recover_is_a_script(daemon: RealDaemon) -> None:
@@ -70,13 +72,25 @@ def test_breaking_a_majority_or_the_last_copy_is_refused_unless_forced(daemon: R
 
 
 def test_a_server_killed_from_outside_stays_down_until_a_person_restarts_it(daemon: RealDaemon) -> None:
-    os.kill(daemon.pid("valkey-4"), signal.SIGKILL)
-    assert daemon.ctl("wait", "ticket.opened", "--timeout", "5").returncode in (0, 4)
-    until(lambda: daemon.status()["tickets_open"] > 0, "a ticket")
+    server = daemon.pid("valkey-4")
+    wait = [str(BIN / "operatorctl"), "--endpoint", str(daemon.runtime_dir), "wait", "ticket.opened", "--json"]
+    with daemon.follower() as follower, subprocess.Popen(wait, stdout=subprocess.PIPE, text=True) as waiting:
+        until(partial(sees_followers, follower, 2), "the wait to have begun")
+        os.kill(server, signal.SIGKILL)
+        told, _ = waiting.communicate(timeout=START_S)
+        assert waiting.returncode == 0
+        ticket = json.loads(told)["body"]
+        assert (ticket["invariant"], ticket["node"]) == ("node_down", "valkey-4")
+    assert daemon.status()["tickets_open"] > 0
     assert daemon.process("valkey-4")["state"] != "ready"
     assert daemon.ctl("restart", "valkey-4").returncode == 0
     until(lambda: daemon.status()["health"]["ok"], "the cluster to be healthy")
     until(lambda: daemon.status()["tickets_open"] == 0, "the tickets to be resolved")
+
+
+def sees_followers(follower: Follower, count: int) -> bool:
+    seen = [event.frame for event in follower.poll(0.1) if isinstance(event, FrameSeen)]
+    return any(frame.topic == "heartbeat" and frame.body["subscribers"] >= count for frame in seen)
 
 
 def sees_chapter(follower: Follower, index: int) -> bool:

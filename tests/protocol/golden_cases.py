@@ -20,6 +20,8 @@ from operator_protocol.models import (
     Diagnosis,
     EvidenceItem,
     Fault,
+    FaultKind,
+    FaultParam,
     Heartbeat,
     LatencySummary,
     Node,
@@ -129,10 +131,34 @@ RECOVERED = Fault(
     recovered_by="undo",
 )
 FAILED = Fault("a1b2c3d4", "kill", "valkey-1", "failed", "primary", owed=True, error="it did not come back")
+KIND = FaultKind(
+    "slow",
+    "stopped and continued in a duty cycle",
+    "SIGCONT",
+    [
+        FaultParam("percent", "share of the time for which it is stopped", 70, "%", 1.0, 95.0),
+        FaultParam("direction", "which way", "both", choices=["in", "out", "both"]),
+        FaultParam("exact", "without jitter", False),
+        FaultParam("peer", "another node"),
+    ],
+    "root",
+    "this daemon is not root; start it as root",
+)
 PROCESS = ProcessState(
     "monitor", "backoff", "worker", None, 3, None, 9, 0.8, None, None, 1790000000.0, "no sign of life for 3.0 s"
 )
 SERVER = ProcessState("valkey-1", "ready", "server", 4711, 0, None, None, None, 1.5, 9437184, 1790000000.0, "adopted")
+MEASURED = ProcessState("agent", "ready", pid=4712, cpu_percent=0.5, rss=25165824, descriptors=14, threads=3)
+GIVEN_UP = ProcessState(
+    "exporter",
+    "failed",
+    "declared",
+    restarts=9,
+    exit_code=1,
+    since_at=1790000000.0,
+    reason="exited with 1; given up after 10 deaths",
+    last_lines=["listening on :9090", "bind: address already in use"],
+)
 SAMPLE = WorkloadSample(
     1998.5,
     0.5,
@@ -152,6 +178,8 @@ FRAMES: dict[str, tuple[str, object]] = {
     "heartbeat": (topics.HEARTBEAT, HEARTBEAT),
     "process.state": (topics.process_state("monitor"), PROCESS),
     "process.state-server": (topics.process_state("valkey-1"), SERVER),
+    "process.state-measured": (topics.process_state("agent"), MEASURED),
+    "process.state-failed": (topics.process_state("exporter"), GIVEN_UP),
     "process.log": (topics.process_log("agent"), {"stream": "stderr", "line": "Grüße, 世界", "dropped": 12}),
     "cluster.health": (topics.CLUSTER_HEALTH, HEALTH),
     "cluster.health-unknown": (topics.CLUSTER_HEALTH, ClusterHealth("valkey", None, "nobody answers")),
@@ -186,8 +214,8 @@ FRAMES: dict[str, tuple[str, object]] = {
 }
 """File name to topic and body: a record, or a map where there is no record of it."""
 
-RECORDS: dict[str, object] = {"action": ACTION}
-"""Records that no topic carries yet."""
+RECORDS: dict[str, object] = {"action": ACTION, "fault-kind": KIND}
+"""Records that no topic carries."""
 
 HEADER = Header(1, BOOT_ID, 4242, 17, 1790000000.125, 1234.5, "monitor")
 
@@ -201,6 +229,8 @@ COMMANDS: dict[str, tuple[str, Body]] = {
     "stop": ("stop", {"name": "monitor"}),
     "shutdown": ("shutdown", {}),
     "fault": ("fault", {"kind": "kill", "target": "primary", "countdown": 3.0, "for": "30s", "force": False}),
+    "fault-params": ("fault", {"kind": "slow", "target": "valkey-1", "params": {"percent": 50, "period": "20ms"}}),
+    "faults": ("faults", {}),
     "recover": ("recover", {"id": "a1b2c3d4"}),
     "recover-all": ("recover", {"id": None}),
     "next": ("next", {}),
@@ -261,6 +291,7 @@ RESULTS: dict[str, Body] = {
     "stop": {"process": to_body(PROCESS)},
     "shutdown": {},
     "fault": {"fault": to_body(FAULT)},
+    "faults": {"kinds": [to_body(KIND)], "owed": [to_body(FAULT)]},
     "recover": {"recovered": [to_body(RECOVERED)], "message": "recovered kill on valkey-1"},
     "next": {"chapter": to_body(CHAPTER)},
     "previous": {"chapter": to_body(CHAPTER)},

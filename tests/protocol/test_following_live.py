@@ -15,10 +15,11 @@ from tests.lossy_line import LossyLine
 from operator_protocol.aio import AsyncFollower
 from operator_protocol.codec import Body
 from operator_protocol.endpoint import runtime_endpoint
-from operator_protocol.errors import DaemonUnreachable, VersionMismatch
+from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, VersionMismatch
 from operator_protocol.events import Event, FrameSeen, Joined, Resynced, StatusChanged
 from operator_protocol.follow import Follower
 from operator_protocol.link import Link
+from operator_protocol.requests import Requester
 
 FLOOD = 10_000
 """Frames per second."""
@@ -154,6 +155,18 @@ def test_a_daemon_that_was_killed_and_started_again_is_joined_again(bus: BusDaem
         poll_until(follower, seen("x", 1))
 
 
+def test_a_client_that_had_fallen_behind_when_the_daemon_was_killed_resyncs_once(bus: BusDaemon) -> None:
+    with bus.follower() as follower:
+        bus.ask("burst", {"count": 15_000})
+        bus.kill()
+        bus.start()
+        bus.ask("publish", {"topic": "x", "body": {"n": 1}})
+        events = poll_until(follower, resyncs)
+        bus.ask("publish", {"topic": "x", "body": {"n": 2}})
+        events += poll_until(follower, seen("x", 2))
+        assert resyncs(events) == ["the daemon restarted"]
+
+
 def test_clients_that_were_there_before_the_daemon_join_as_soon_as_it_is() -> None:
     with running_bus() as bus:
         bus.kill()
@@ -188,6 +201,22 @@ def test_questions_to_a_daemon_that_is_not_there_do_not_pile_up(tmp_path: Path) 
         assert link.wants_to_send()
     finally:
         link.close()
+
+
+def test_a_daemon_that_is_there_but_does_not_answer_is_slow_and_not_missing(bus: BusDaemon) -> None:
+    with Requester(bus.endpoint) as known:
+        known.command("ping")
+        bus.signal(signal.SIGSTOP)
+        with pytest.raises(DeadlineExceeded, match=r"did not answer ping within 0\.2 s") as slow:
+            known.command("ping", deadline_s=0.2)
+        with Requester(bus.endpoint) as late, pytest.raises(DeadlineExceeded, match="did not answer"):
+            late.command("ping", deadline_s=0.2)
+        assert slow.value.retryable
+        bus.signal(signal.SIGCONT)
+        assert known.command("ping")["boot_id"]
+        bus.kill()
+        with pytest.raises(DaemonUnreachable):
+            known.command("ping")
 
 
 def test_a_daemon_of_another_version_is_told_apart_from_none() -> None:

@@ -221,6 +221,10 @@ def test_what_is_no_journal_is_refused_in_one_line(tmp_path: Path) -> None:
         Recording.open(tmp_path / "nothing.opj")
     with pytest.raises(NotFound, match="has no journal files"):
         Recording.open(tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(NotFound, match="no regular file"):
+        Recording.open(pipe)
     other = tmp_path / "x.opj"
     other.write_bytes(b"something else")
     with pytest.raises(BadRequest, match="is not a journal of operatord"):

@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.standins import containers
 from tests.standins.serving import ask
 
 ROOT = Path(__file__).parents[2]
-STORE_IDS = {"tikv0": 1, "tikv1": 4, "tikv2": 9_007_199_254_740_993}
-"""As PD gives them out, with gaps; the last one does not fit into a double."""
+STORE_IDS = containers.STORE_IDS
 
 
 class StandInCluster:

@@ -51,11 +51,19 @@ class Server(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
-def serve(address: str, handler: Handler) -> Server:
-    """Answer on ``host:port`` in threads, until the process ends."""
+def serve(address: str, handler: Handler, gate: threading.Event | None = None) -> Server:
+    """Answer on ``host:port`` in threads, until the process ends. While ``gate`` is not set, nothing is read."""
 
     class Adapter(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one segment: two would wait for each other's acknowledgement, 40 ms of it.
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def handle_one_request(self) -> None:
+            if gate is not None:
+                gate.wait()
+            super().handle_one_request()
 
         def _do(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))

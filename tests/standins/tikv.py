@@ -6,6 +6,7 @@ what is told by the stand-in PD. Nothing of Raft is here but its outward signs.
 
 import argparse
 import json
+import queue
 import shutil
 import threading
 import time
@@ -142,18 +143,26 @@ class Store:
         return Answer(200, b"")
 
     def replicate(self, key: str, value: bytes) -> bool:
-        """On a majority of the stores, this one among them."""
+        """On a majority of the stores, this one among them; to all at once, so that a dead one delays nothing."""
         with self.lock:
             self.values[key] = value
             others = [(one, address) for one, address in self.stores.items() if one != self.id]
-        written = 1
-        for store, address in others:
+        done: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+        def append(store: int, address: str) -> None:
             try:
-                written += ask("POST", f"http://{address}/standin/append?key={key}", value, timeout_s=0.5)[0] == 200
+                done.put(ask("POST", f"http://{address}/standin/append?key={key}", value, timeout_s=0.5)[0] == 200)
             except OSError:
                 self.lost(store)
+                done.put(False)
+
+        for one, address in others:
+            threading.Thread(target=append, args=(one, address), daemon=True).start()
+        written = 1
+        for _ in others:
             if written * 2 > len(others) + 1:
-                return True
+                break
+            written += done.get()
         return written * 2 > len(others) + 1
 
     def lost(self, store: int) -> None:
@@ -223,7 +232,7 @@ def main() -> None:
     parser.add_argument("--heartbeat-s", type=float, default=1.0)
     options, _ = parser.parse_known_args()
     store = Store(options)
-    serve(options.addr, store.data)
+    serve(options.addr, store.data, store.flowing)
     serve(options.status_addr, store.status)
     log("INFO", "server.rs:1", "the stand-in for TiKV is ready to serve", store_id=store.id)
     threading.Thread(target=store.heartbeat, daemon=True).start()

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from operatord import procfs
 from operatord.leftovers import MARKER, Follower, Leftover, count, find_marked
-from operatord.processes import prctl, procfs
+from operatord.processes import prctl
 
 _SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
 

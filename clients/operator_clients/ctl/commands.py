@@ -56,6 +56,12 @@ def _fault() -> Subcommand:
     return FAULT
 
 
+def _faults() -> Subcommand:
+    from operator_clients.ctl.catalogue import FAULTS
+
+    return FAULTS
+
+
 def _recover() -> Subcommand:
     from operator_clients.ctl.faults import RECOVER
 
@@ -96,6 +102,12 @@ def _ticket() -> Subcommand:
     from operator_clients.ctl.tickets import TICKET
 
     return TICKET
+
+
+def _experiment() -> Subcommand:
+    from operator_clients.ctl.experiment import EXPERIMENT
+
+    return EXPERIMENT
 
 
 def _diagnose() -> Subcommand:
@@ -150,8 +162,12 @@ COMMANDS: dict[str, Entry] = {
     "record": Entry("look", "record FILE [--for D]", "Record what happens, for a replay.", _record),
     "replay": Entry("look", "replay FILE|DIR [--from T]", "Print what was recorded, or its end.", _replay),
     "fault": Entry("break and repair", "fault [KIND]", "Inject a fault after a countdown.", _fault),
+    "faults": Entry("break and repair", "faults [KIND]", "List the faults there are, with their parameters.", _faults),
     "recover": Entry("break and repair", "recover [ID]", "Undo faults and verify that they are gone.", _recover),
     "wait": Entry("break and repair", "wait EVENT [--timeout S]", "Wait until something has happened.", _wait),
+    "experiment": Entry(
+        "break and repair", "experiment run|check FILE", "Run an experiment that a file describes.", _experiment
+    ),
     "diagnose": Entry("break and repair", "diagnose [N]", "Ask the agent for a diagnosis of a ticket.", _diagnose),
     "restart": Entry("drive", "restart NAME", "Restart a process, or bring a dead server back.", _restart),
     "stop": Entry("drive", "stop NAME", "Stop a process; it stays stopped until restarted.", _stop),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE
 from operator_clients.ctl.output import clean, count, maps
-from operator_clients.ctl.parsing import duration_s, whole_seconds
+from operator_clients.ctl.parsing import duration_s, setting, whole_seconds
 from operator_clients.ctl.session import Session
 from operator_clients.format import duration
 from operator_protocol import topics
@@ -30,6 +30,7 @@ _FAULT_EXAMPLES = """\
   operatorctl fault                              kill a random primary after 3-2-1
   operatorctl fault pause --target valkey-2 --for 30s
   operatorctl fault stop --target replica --countdown 0 --json
+  operatorctl fault slow --set percent=50 --set period=40ms --for 1m
   operatorctl fault && operatorctl wait violation.opened --timeout 10 && operatorctl recover"""
 _RECOVER_EXAMPLES = """\
   operatorctl recover          undo everything that is owed; nothing owed is success
@@ -77,6 +78,8 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
         "for": args.for_s,
         "force": args.force,
     }
+    if args.settings:
+        command["params"] = dict(args.settings)
     deadline_s = (args.countdown or 0) + _WORK_DEADLINE_S
     if args.no_wait:
         session.show(
@@ -173,7 +176,9 @@ def _recover_without_daemon(args: argparse.Namespace, session: Session, error: D
 
 
 def _fault_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", metavar="KIND", nargs="?", default="kill", help="default: kill")
+    parser.add_argument(
+        "kind", metavar="KIND", nargs="?", default="kill", help="default: kill; `operatorctl faults` lists them"
+    )
     parser.add_argument("--target", metavar="NODE|ROLE|random", help="what to hit (default: a random primary)")
     parser.add_argument(
         "--countdown",
@@ -182,7 +187,15 @@ def _fault_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds to call it off in, with Ctrl+C or `recover` (default: as the daemon is configured, 3)",
     )
     parser.add_argument("--for", metavar="D", dest="for_s", type=duration_s, help="undo it after 30s, 2m, …")
-    parser.add_argument("--force", action="store_true", help="do it even where a guard rail forbids it")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        dest="settings",
+        action="append",
+        type=setting,
+        help="a parameter of the kind, as often as there are: percent=50, period=40ms, size=64MiB",
+    )
+    parser.add_argument("--force", action="store_true", help="do it even where a guard rail or the cooldown forbids it")
     parser.add_argument("--no-wait", action="store_true", help="return when the daemon has accepted it")
 
 

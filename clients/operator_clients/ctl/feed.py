@@ -19,10 +19,14 @@ class Feed:
     new among them is handed out here, so that a wait does not miss the one frame that it waits for.
     """
 
-    def __init__(self, follower: Follower, topics: Iterable[str] | None) -> None:
+    def __init__(self, follower: Follower, topics: Iterable[str] | None, *, patient: bool = False) -> None:
         self.follower = follower
         self.gaps: list[str] = []
         """Reasons of the resyncs since the caller last emptied this."""
+        self.notices: list[str] = []
+        """With ``patient``: what became of the daemon since the caller last emptied this."""
+        self._patient = patient
+        self._waiting = False
         self._outcomes: dict[str, Outcome] = {}
         self._topics = None if topics is None else tuple(topics)
         self._boot_id = follower.boot_id
@@ -41,7 +45,8 @@ class Feed:
     def poll(self, timeout_s: float) -> list[Frame]:
         """The next frames, waiting up to ``timeout_s`` seconds for one.
 
-        Raises ``DaemonUnreachable`` when the daemon has been silent for six seconds or was replaced by another one.
+        Raises ``DaemonUnreachable`` when the daemon has been silent for six seconds or was replaced by another one,
+        unless this feed is ``patient``: then it waits for a daemon to come back, and goes on with what that one says.
         """
         until = time.monotonic() + timeout_s
         while True:
@@ -54,7 +59,7 @@ class Feed:
                 elif isinstance(event, Resynced):
                     self._resynced(event, frames)
             if self.follower.status == "lost":
-                raise self.lost("stopped answering")
+                self._lost()
             if frames or self._outcomes or time.monotonic() >= until:
                 return frames
 
@@ -70,7 +75,7 @@ class Feed:
 
         Raises the typed error of the command, and ``DaemonUnreachable`` when the daemon goes away under it.
         """
-        command_id = self.follower.send(cmd, args, deadline_s=deadline_s)
+        command_id = self.send(cmd, args, deadline_s=deadline_s)
         while command_id not in self._outcomes:
             for frame in self.poll(1.0):
                 if on_frame is not None:
@@ -79,6 +84,15 @@ class Feed:
         if outcome.error is not None:
             raise outcome.error
         return outcome.result or {}
+
+    def send(self, cmd: str, args: Mapping[str, Any] | None = None, *, deadline_s: float = 60.0) -> str:
+        """Send a command and return its id; ``take_outcomes`` has its outcome after some ``poll``."""
+        return self.follower.send(cmd, args, deadline_s=deadline_s)
+
+    def take_outcomes(self) -> dict[str, Outcome]:
+        """The outcomes that came, by command id, each once."""
+        taken, self._outcomes = self._outcomes, {}
+        return taken
 
     def lost(self, what: str) -> DaemonUnreachable:
         """The error that says that the daemon which was there is gone."""
@@ -103,10 +117,22 @@ class Feed:
             self._seq = frame.header.seq
             frames.append(frame)
 
+    def _lost(self) -> None:
+        if not self._patient:
+            raise self.lost("stopped answering")
+        if not self._waiting:
+            self._waiting = True
+            self.notices.append("the daemon stopped answering; waiting for it to come back")
+
     def _resynced(self, event: Resynced, frames: list[Frame]) -> None:
-        if self.follower.boot_id != self._boot_id:
+        self._waiting = False
+        if self.follower.boot_id == self._boot_id:
+            self.gaps.append(event.reason)
+        elif self._patient:
+            self.notices.append("the daemon was restarted; going on with the new one")
+            self._boot_id, self._seq = self.follower.boot_id, 0
+        else:
             raise self.lost("was restarted")
-        self.gaps.append(event.reason)
         for frame in self._tail_after(self._seq):
             self._take(frame, frames)
 

@@ -59,6 +59,14 @@ def whole_seconds(text: str) -> int:
     return int(seconds)
 
 
+def setting(text: str) -> tuple[str, str]:
+    """Name and value of ``NAME=VALUE``. What the value may be is for the daemon to say: it has the catalogue."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value.strip()
+
+
 def positive_int(text: str) -> int:
     """A whole number above zero."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:

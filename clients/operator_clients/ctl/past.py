@@ -32,7 +32,6 @@ class Past:
         for path in self._recent():
             for frame in self._frames(path):
                 header = frame.header
-                self.last[header.boot_id] = header.seq
                 if header.wall_ts < self._since:
                     continue
                 if boot_id not in ("", header.boot_id):
@@ -61,7 +60,14 @@ class Past:
         with open_journal(path) as file:
             records = Records(file)
             for _, payload in records:
-                frame = _frame(payload)
+                try:
+                    parts = split_record(payload)
+                    header = header_from_wire(unpack(parts[1]))
+                    # The echo of a join, or a body that nobody can read: nothing to show, but not missing either.
+                    self.last[header.boot_id] = header.seq
+                    frame = None if parts[0] == CHECKPOINT.encode() else decode_frame(parts)
+                except BadRequest:
+                    continue
                 if frame is not None and not frame.topic.startswith("join."):
                     yield frame
             if records.flaw == "damaged":
@@ -95,11 +101,3 @@ def _first_header(path: Path) -> Header | None:
     except (BadRequest, NotFound):
         return None
     return None
-
-
-def _frame(payload: bytes) -> Frame | None:
-    try:
-        parts = split_record(payload)
-        return None if parts[0] == CHECKPOINT.encode() else decode_frame(parts)
-    except BadRequest:
-        return None

@@ -11,11 +11,20 @@ from operator_clients.ctl.session import Session
 from operator_clients.format import byte_size, duration
 
 _HEADER = ("PROCESS", "KIND", "STATE", "PID", "RESTARTS", "CPU", "MEMORY", "NOTE")
+_LAST_LINES = 5
+"""Shown of a process that failed; ``logs`` has them all."""
 
 
 def process_rows(processes: Iterable[Mapping[str, Any]], paint: Paint) -> list[str]:
-    """The table of processes, as ``status`` shows it too."""
-    return table(_HEADER, (_row(process) for process in processes), paint)
+    """The table of processes, as ``status`` shows it too; below it the last words of those that failed."""
+    listed = list(processes)
+    rows = table(_HEADER, (_row(process) for process in listed), paint)
+    for process in listed:
+        last = process.get("last_lines")
+        if process.get("state") == "failed" and isinstance(last, list) and last:
+            rows += ["", f"The last lines of {clean(process.get('name'))}:"]
+            rows += [f"  {clean(text)}" for text in last[-_LAST_LINES:]]
+    return rows
 
 
 def _row(process: Mapping[str, Any]) -> tuple[object, ...]:

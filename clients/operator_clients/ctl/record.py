@@ -42,12 +42,16 @@ def run(args: argparse.Namespace, session: Session) -> int:
         session.note(f"recording into {path}; Ctrl+C ends it")
         began = time.monotonic()
         try:
-            while not asked_to_end() and (args.for_s is None or time.monotonic() - began < args.for_s):
-                events = follower.poll(_LOOK_S)
+            over = False
+            while not over:
+                over = asked_to_end() or (args.for_s is not None and time.monotonic() - began >= args.for_s)
+                # What has come by now belongs to it, the checkpoint of the join at least.
+                events = follower.poll(0.0 if over else _LOOK_S)
                 recorder.take(events)
                 _tell(events, session)
         finally:
-            _report(recorder, time.monotonic() - began, session)
+            if recorder.bytes:
+                _report(recorder, time.monotonic() - began, session)
     return DONE
 
 

@@ -49,8 +49,11 @@ class Session:
         with Requester(self.endpoint) as requester:
             return requester.command(cmd, args, deadline_s=deadline_s)
 
-    def feed(self, topics: Iterable[str] | None) -> "Feed":
-        """Join the bus for ``topics``. Raises ``DaemonUnreachable``, at once when nobody answers at all."""
+    def feed(self, topics: Iterable[str] | None, *, patient: bool = False) -> "Feed":
+        """Join the bus for ``topics``. Raises ``DaemonUnreachable``, at once when nobody answers at all.
+
+        A ``patient`` feed outlives the daemon that it began with.
+        """
         from operator_clients.ctl.feed import Feed
         from operator_protocol.follow import Follower  # dataclasses and the models: only for who follows
 
@@ -61,7 +64,7 @@ class Session:
         except BaseException:
             follower.close()
             raise
-        return Feed(follower, topics)
+        return Feed(follower, topics, patient=patient)
 
     def perform(self, cmd: str, args: Mapping[str, Any] | None = None, *, deadline_s: float = 60.0) -> Body:
         """Send a long command and wait for its outcome."""

@@ -86,7 +86,7 @@ def _print_frames(
     if not follow:
         printer.emit(frame for frame in _remembered(session) if frame.header.wall_ts >= since)
         return
-    with session.feed(wanted) as feed:
+    with session.feed(wanted, patient=True) as feed:
         printer.emit(frame for frame in feed.history() if frame.header.wall_ts >= since)
         _follow(feed, printer)
 
@@ -102,9 +102,12 @@ def _print_past(
         return
     directory = Path(str(session.ask("status").get("state_dir"))) / "journal"
     if not follow:
-        printer.emit(Past(directory, since))
+        now, past = session.ask("snapshot"), Past(directory, since)
+        printer.emit(past)
+        if past.last.get(str(now.get("boot_id")), 0) < int(now.get("seq") or 0):
+            warn("the last frames are missing: the journal does not go on until now, the daemon's log may say why")
         return
-    with session.feed(wanted) as feed:
+    with session.feed(wanted, patient=True) as feed:
         past = Past(directory, since)
         printer.emit(past)
         if not feed.go_on_after(past.last.get(feed.follower.boot_id or "", 0)):
@@ -119,6 +122,9 @@ def _follow(feed: "Feed", printer: Printer) -> NoReturn:
         for reason in feed.gaps:
             warn(f"some frames may be missing here: {reason}")
         feed.gaps.clear()
+        for notice in feed.notices:
+            warn(notice)
+        feed.notices.clear()
     raise BrokenPipeError
 
 

@@ -248,11 +248,14 @@ def _process_words(before: ProcessState, process: ProcessState) -> tuple[str, To
         if process.restarts > before.restarts or before.state in ("backoff", "failed", "starting"):
             return (f"{name} is back (restart {process.restarts})" if process.restarts else f"{name} is ready"), "good"
         return f"{name} is ready", "good"
+    if process.kind == "declared" and process.state == "failed" and process.reason:
+        return f"{name} failed: {process.reason}", "bad"
     if process.state in ("backoff", "failed"):
         return f"{name} {_ending(process)}", "bad"
     if process.state == "stopped" and before.state != "stopped":
-        expected = before.state == "stopping"
-        return f"{name} {'stopped' if expected else _ending(process)}", "plain" if expected else "bad"
+        if before.state == "stopping":
+            return f"{name} stopped", "plain"
+        return f"{name} {_ending(process)}", "plain" if process.exit_code == 0 else "bad"
     if process.state == "starting" and process.restarts > before.restarts and before.state == "ready":
         return f"{name} {_ending(process)}, restarting", "bad"
     return "", "plain"

@@ -28,6 +28,7 @@ class ReplaySession(Session):
         super().__init__(replay)
         self.replay = replay
         self._notes = replay.recording.notes()
+        self._stepped: Notice | None = None
         if self._notes:
             self._notice = Notice(clean("; ".join(self._notes)), "warn", mono + _NOTED_S)
 
@@ -60,6 +61,8 @@ class ReplaySession(Session):
     def act(self, action: Action, mono: float) -> None:
         """Move through time."""
         replay = self.replay
+        if self._notice is self._stepped:
+            self._notice = None  # it names a frame that is not the last one any more
         if action is Action.PAUSE:
             (replay.resume if replay.paused else replay.pause)()
         elif action is Action.STEP:
@@ -107,7 +110,7 @@ class ReplaySession(Session):
             self._notice = Notice("this is the end of the recording", "info", mono + NOTICE_S)
             return
         text = f"{time_of_day(frame.header.wall_ts)} {frame.topic}, frame {frame.header.seq}"
-        self._notice = Notice(clean(text), "info", mono + NOTICE_S)
+        self._notice = self._stepped = Notice(clean(text), "info", mono + NOTICE_S)
 
     def _told(self, event: Event, mono: float, wall: float) -> LogLine | None:
         if isinstance(event, Resynced) and event.reason == SOUGHT:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from operator_protocol.endpoint import tcp_endpoint
-from operatord.audit import AuditLog
+from operatord.audit import MAX_KINDS, AuditLog
 from operatord.bus.handshakes import FailedHandshake, HandshakeWatch
 from operatord.bus.tcp import TcpDoor
 from operatord.bus.zap import Attempt, ZapHandler
@@ -17,6 +17,8 @@ from operatord.keys import Key, KeyRing, KeyStore
 from operatord.zmq_loop import Context, Socket
 
 FRAMES, CONTROL = "frames", "control"
+_MAX_STRANGERS = 20
+"""Told apart in one minute, or a stranger with a new key each time would soon fill the log of what others did."""
 _LOOK_S = 0.25
 """How often the list of keys is looked at when nobody asks."""
 
@@ -89,7 +91,8 @@ class Gate:
     ) -> None:
         record = {"event": "denied", "domain": domain, "address": address or None, "mechanism": mechanism or None}
         record |= {"key": key or None, "actor": name or None, "reason": reason}
-        if self._audit.write_first(("denied", domain, address, key, reason), record):
+        kind = ("denied", domain, address, key, reason)
+        if self._audit.write_first(kind, record, max_kinds=MAX_KINDS if name else _MAX_STRANGERS):
             who = f"key {name or key}" if key else "a peer without a key"
             self._log(f"refused {who} from {address or 'an address that is gone'} at {domain}: {reason}")
 

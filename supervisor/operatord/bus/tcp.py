@@ -10,12 +10,16 @@ from collections.abc import Callable
 
 import zmq
 
+from operator_protocol.codec import MAX_MESSAGE_BYTES
 from operator_protocol.errors import Unavailable
 from operatord.keys import ServerKeys
 from operatord.zmq_loop import Socket
 
 _HANDSHAKE_MS = 5_000
 """A connection that has not proved its key by then is closed."""
+_MAX_WIRE_BYTES = MAX_MESSAGE_BYTES + (64 << 10)
+"""A peer that sends more than this in one part is cut off, and so is one that has not shown a key yet: without a limit
+each stranger could have us hold as much as a client on ipc may send."""
 _KEEPALIVE_IDLE_S = 30
 _KEEPALIVE_INTERVAL_S = 10
 _KEEPALIVE_COUNT = 3
@@ -48,6 +52,8 @@ class TcpDoor:
         # Without a handler (we are stopping) nobody is let in, instead of everybody.
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        if not 0 <= int(socket.getsockopt(zmq.MAXMSGSIZE)) <= _MAX_WIRE_BYTES:
+            socket.setsockopt(zmq.MAXMSGSIZE, _MAX_WIRE_BYTES)
         socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _KEEPALIVE_IDLE_S)
         socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, _KEEPALIVE_INTERVAL_S)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from operator_protocol.endpoint import runtime_endpoint
 from operator_protocol.errors import OperatorError, Unavailable
+from operatord.cli.kept import WHAT_NEXT, kept_servers
 from operatord.config import load_config
 from operatord.faults.undo_journal import read_owed
 from operatord.paths import ensure_private_dir, lock_holder, resolve_dirs
@@ -56,9 +57,12 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
     yield _guarded("sockets", lambda: f"{runtime_endpoint(runtime_dir).control} fits into a socket address")
     yield _guarded("state directory", lambda: _directory(state_dir, "--state-dir"))
     yield _guarded("configuration", lambda: _configuration(args.config))
+    yield _isolation()
     yield _disk(state_dir)
     yield _open_files()
     yield _daemon(runtime_dir)
+    if kept := kept_servers(state_dir):
+        yield Finding("kept servers", "warning", kept, WHAT_NEXT)
     try:
         yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None)
     except OperatorError as error:
@@ -114,7 +118,7 @@ def _directory(path: Path, option: str) -> str:
 
 
 def _configuration(path: str | None) -> str:
-    load_config(path)
+    load_config(path, to_start=True)
     return path or "defaults, or the default file"
 
 
@@ -125,6 +129,21 @@ def _disk(path: Path) -> Finding:
     if free < _MIN_FREE_BYTES:
         return Finding("disk", "warning", text, "the journal and six data directories want 1 GiB")
     return Finding("disk", "ok", text)
+
+
+def _isolation() -> Finding:
+    import asyncio
+
+    from operatord.isolation.abilities import examine
+    from operatord.processes.commands import ChildCommands
+
+    found = asyncio.run(examine(ChildCommands()))
+    if found.problem:
+        return Finding(
+            "isolation", "warning", f"not possible, so no faults of the network: {found.problem}", found.hint
+        )
+    lacks = "; ".join(lack for lack in found.lacks.values() if lack)
+    return Finding("isolation", "ok", "possible, with operatord start --isolate" + (f"; {lacks}" if lacks else ""))
 
 
 def _open_files() -> Finding:

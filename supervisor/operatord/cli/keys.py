@@ -3,11 +3,12 @@
 import argparse
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
 
-from operator_protocol.endpoint import runtime_endpoint
+from operator_protocol.endpoint import ANY_HOSTS, parse_tcp, runtime_endpoint
 from operator_protocol.errors import Conflict, OperatorError, Unavailable
 from operator_protocol.keyfile import encode_key_file
 from operator_protocol.records import to_body
@@ -55,7 +56,7 @@ def _new(args: argparse.Namespace, store: KeyStore, state_dir: Path, runtime_dir
     _say(f"{keys.role} key {keys.name} written to {file}; whoever has this file is {keys.name}")
     address = _listens(runtime_dir) or config.listen.tcp
     if address:
-        _say(f"use it with: operatorctl --endpoint {address} --key {file} status")
+        _say(f"use it with: operatorctl --endpoint {_reachable(address)} --key {file} status")
     else:
         _say('no address is set yet: put [listen] tcp = "tcp://HOST:7411" into the configuration, and start the daemon')
     return 0
@@ -93,6 +94,12 @@ def _listens(runtime_dir: Path) -> str:
             return str(requester.command("status", deadline_s=_ASK_S).get("listen") or "")
     except OperatorError:
         return ""
+
+
+def _reachable(address: str) -> str:
+    """Where a client finds a daemon that listens at ``address``."""
+    host, port = parse_tcp(address)
+    return f"tcp://{socket.gethostname()}:{port}" if host in ANY_HOSTS else address
 
 
 def _audit(state_dir: Path, event: str, key: Key) -> None:

@@ -45,10 +45,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--keep-cluster", action="store_true", help="leave the servers running, and adopt them next time"
     )
 
+    start.add_argument(
+        "--isolate",
+        action="store_true",
+        help="a network namespace for each server, for faults of the network (root); see docs/isolation.md",
+    )
     start.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
 
     stop = commands.add_parser("stop", help="stop the daemon and everything it started")
     _directories(stop)
+    stop.add_argument("--servers", action="store_true", help="also the servers that --keep-cluster left running")
     stop.add_argument("--timeout", type=float, default=30.0, metavar="S", help="how long to wait (default: 30)")
 
     status = commands.add_parser("status", help="whether a daemon runs, and how it is")
@@ -64,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     _directories(recover)
     recover.add_argument("--config", metavar="FILE", help=argparse.SUPPRESS)
     recover.add_argument("--json", action="store_true", help="one JSON document")
-    recover.add_argument("--by-keeper", metavar="OPTIONS", help=argparse.SUPPRESS)
+    recover.add_argument("--by-keeper", type=int, metavar="FD", help=argparse.SUPPRESS)
 
     keys = commands.add_parser("keys", help="who may attach over TCP: make, list and revoke keys")
     what = keys.add_subparsers(dest="what", metavar="new|list|revoke", required=True)
@@ -97,7 +103,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = int(importlib.import_module(f"operatord.cli.{args.command}").run(args))
         sys.stdout.flush()
-        return code
     except OperatorError as error:
         print(f"operatord: {error.message}", file=sys.stderr)
         if error.hint:
@@ -116,10 +121,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        if said := unwritable(error):
+        said = unwritable(error)
+        if said:
             discard_output()
-        print(f"operatord: {said or f'{error.filename or chr(0)}'}")
+        else:
+            said = f"{error.filename or 'the system'}: {error.strerror}"
+        print(f"operatord: {said}", file=sys.stderr)
         return EXIT_REFUSED
+    return code
 
 
 def _directories(parser: argparse.ArgumentParser) -> None:

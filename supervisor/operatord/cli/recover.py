@@ -9,6 +9,7 @@ from pathlib import Path
 from operator_protocol.errors import Conflict
 from operator_protocol.models import Fault
 from operator_protocol.records import to_body
+from operatord.cli.aftermath import remove_network
 from operatord.config import load_config
 from operatord.faults.recovery import recover_offline
 from operatord.faults.tools import Limits
@@ -27,11 +28,17 @@ def run(args: argparse.Namespace) -> int:
     if args.state_dir is None:
         state_dir = noted_state_dir(runtime_dir) or state_dir
     ensure_private_dir(state_dir, "--state-dir")
-    if not args.by_keeper:
+    if args.by_keeper is None:
         if (holder := lock_holder(state_dir)) is not None:
             raise Conflict(f"a daemon runs (pid {holder}): it knows what it owes", "ask it with: operatorctl recover")
         lock_dir(state_dir)
     options = _options(args, runtime_dir, state_dir)
+    if (
+        args.by_keeper is None
+        and not ServerRecords(options.servers_file).living_servers()
+        and remove_network(state_dir)
+    ):
+        print("operatord: removed the network of a cluster that is gone", file=sys.stderr)
     if not read_owed(options.undo_journal):
         _say(args, [], "nothing is owed")
         return 0
@@ -43,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _options(args: argparse.Namespace, runtime_dir: Path, state_dir: Path) -> DaemonOptions:
     """Those of the daemon that owed, if its keeper asks; else what the configuration says."""
-    if args.by_keeper:
-        return DaemonOptions.model_validate_json(args.by_keeper).model_copy(update={"keep_cluster": True})
+    if args.by_keeper is not None:
+        return DaemonOptions.from_fd(args.by_keeper).model_copy(update={"keep_cluster": True})
     config = load_config(args.config)
     return DaemonOptions(
         runtime_dir=runtime_dir,
@@ -58,7 +65,8 @@ def _options(args: argparse.Namespace, runtime_dir: Path, state_dir: Path) -> Da
 
 async def _recover(options: DaemonOptions) -> list[Fault]:
     records = ServerRecords(options.servers_file)
-    control = make_control(options, DetachedServers(records))
+    servers = DetachedServers(records)
+    control = make_control(options, servers, servers.commands)
     journal = UndoJournal(options.undo_journal)
     for notice in journal.notices:
         print(f"operatord: {notice}", file=sys.stderr)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from operator_protocol.endpoint import runtime_endpoint
 from operator_protocol.errors import OperatorError, Unavailable, error_from_wire
+from operatord.cli.aftermath import remove_network
 from operatord.config import load_config
 from operatord.faults.undo_journal import read_owed
 from operatord.keeper import run_keeper
@@ -23,7 +24,7 @@ from operatord.subjects.registry import check_subject
 def run(args: argparse.Namespace) -> int:
     """Start in the foreground, or behind with ``--detach``."""
     os.umask(0o077)
-    config = load_config(args.config)
+    config = load_config(args.config, to_start=True)
     subject = args.subject or config.subject.name
     check_subject(subject)
     runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
@@ -32,12 +33,15 @@ def run(args: argparse.Namespace) -> int:
     ensure_private_dir(state_dir, "--state-dir")
     locks = [lock_dir(runtime_dir), lock_dir(state_dir)] if runtime_dir != state_dir else [lock_dir(state_dir)]
     note_state_dir(runtime_dir, state_dir)
+    if not args.keep_cluster and remove_network(state_dir):
+        print("operatord: removed the network of an earlier run", file=sys.stderr)
     options = DaemonOptions(
         runtime_dir=runtime_dir,
         state_dir=state_dir,
         subject=subject,
         load=args.load,
         keep_cluster=args.keep_cluster,
+        isolate=args.isolate or config.isolation.enabled,
         config=config,
         ready_fd=args.ready_fd,
     )
@@ -47,12 +51,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _keep(options: DaemonOptions, locks: list[int]) -> int:
-    pass_fds = [*locks, *([options.ready_fd] if options.ready_fd is not None else [])]
+    options_fd = options.to_fd()
+    pass_fds = [*locks, options_fd, *([options.ready_fd] if options.ready_fd is not None else [])]
     return run_keeper(
-        [sys.executable, "-m", "operatord.daemon", options.model_dump_json()],
+        [sys.executable, "-m", "operatord.daemon", str(options_fd)],
         pass_fds=pass_fds,
         spared=lambda: _spared(options),
-        after=lambda: _recover_what_is_owed(options),
+        after=lambda: _clean_up(options, options_fd),
     )
 
 
@@ -62,7 +67,13 @@ def _spared(options: DaemonOptions) -> set[tuple[int, int]]:
     return {(one.pid, one.start_time) for one in ServerRecords(options.servers_file).living_servers()}
 
 
-def _recover_what_is_owed(options: DaemonOptions) -> None:
+def _clean_up(options: DaemonOptions, options_fd: int) -> None:
+    if not options.keep_cluster:
+        remove_network(options.state_dir)
+    _recover_what_is_owed(options, options_fd)
+
+
+def _recover_what_is_owed(options: DaemonOptions, options_fd: int) -> None:
     try:
         if not read_owed(options.undo_journal):
             return
@@ -71,11 +82,12 @@ def _recover_what_is_owed(options: DaemonOptions) -> None:
         return
     subprocess.run(
         [
-            *(sys.executable, "-m", "operatord", "recover", "--by-keeper", options.model_dump_json()),
+            *(sys.executable, "-m", "operatord", "recover", "--by-keeper", str(options_fd)),
             *("--runtime-dir", str(options.runtime_dir), "--state-dir", str(options.state_dir)),
         ],
         check=False,
         timeout=120,
+        pass_fds=[options_fd],
     )
 
 

@@ -4,16 +4,23 @@ import argparse
 import json
 
 from operator_protocol.endpoint import runtime_endpoint
+from operator_protocol.errors import DaemonUnreachable
 from operator_protocol.requests import Requester
+from operatord.cli.kept import WHAT_NEXT, kept_servers
 from operatord.durations import format_duration
 from operatord.paths import resolve_dirs
 
 
 def run(args: argparse.Namespace) -> int:
     """Print it; raises ``DaemonUnreachable`` if none answers."""
-    runtime_dir, _ = resolve_dirs(args.runtime_dir, args.state_dir)
-    with Requester(runtime_endpoint(runtime_dir)) as requester:
-        status = requester.command("status", deadline_s=5.0)
+    runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    try:
+        with Requester(runtime_endpoint(runtime_dir)) as requester:
+            status = requester.command("status", deadline_s=5.0)
+    except DaemonUnreachable as error:
+        if kept := kept_servers(state_dir):
+            raise DaemonUnreachable(f"{error.message}; {kept}", WHAT_NEXT) from None
+        raise
     if args.json:
         print(json.dumps(status, indent=2))
         return 0

@@ -52,12 +52,12 @@ class Access:
 
     def caller(self, peer: Peer, declared: str) -> Caller:
         """Who that is, as of now."""
-        if not peer.key:
-            local = _LOCAL.fullmatch(peer.address)
-            if local is None:
-                return Caller(declared, "none", peer.address, peer.address)
+        # The address is the daemon's own word. Over ipc nobody proves a key, but a peer may claim one (ZMTP metadata).
+        if local := _LOCAL.fullmatch(peer.address):
             group = f"{local[1]} {_PID.sub('', declared)}"
             return Caller(declared, "all", f"uid {local[1]}, pid {local[2]}", group)
+        if not peer.key:
+            return Caller(declared, "none", peer.address, peer.address)
         key = self._ring.find(peer.key) if self._ring is not None else None
         if key is None:
             name = self._ring.name_of(peer.key) if self._ring is not None else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from operator_protocol.codec import Body
 from operatord.bus.broker import Broker
 from operatord.config import Config
+from operatord.declared.starter import DeclaredProcesses
 from operatord.demo.director import Director
 from operatord.diagnosing import DiagnosisDesk
 from operatord.faults.desk import FaultDesk
@@ -27,6 +28,7 @@ class Context:
     started_mono: float
     broker: Broker
     processes: ProcessTable
+    declared: DeclaredProcesses
     subject: SubjectControl
     faults: FaultDesk
     director: Director

@@ -1,12 +1,14 @@
-"""Commands on faults: ``fault, recover``."""
+"""Commands on faults: ``faults, fault, recover``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from operator_protocol.codec import Body
+from operator_protocol.models import Scalar
 from operator_protocol.records import to_body
 from operatord.control.context import Context
-from operatord.control.registry import Command
+from operatord.control.registry import Command, NoArgs
 from operatord.durations import parse_duration
 
 
@@ -19,6 +21,8 @@ class FaultArgs:
     countdown: float | None = None
     duration: str | float | int | None = field(default=None, metadata={"wire": "for"})
     force: bool = False
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    """Of the kind, by name; the catalogue knows their types, units and ranges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,14 @@ class RecoverArgs:
     """Which fault to undo; all that is owed when there is no id."""
 
     id: str | None = None
+
+
+async def faults(context: Context, _: NoArgs) -> Body:
+    """The catalogue, and what is owed."""
+    return {
+        "kinds": [to_body(kind) for kind in context.subject.faults().values()],
+        "owed": [to_body(fault) for fault in context.faults.owed()],
+    }
 
 
 async def fault(context: Context, args: FaultArgs) -> Body:
@@ -36,6 +48,7 @@ async def fault(context: Context, args: FaultArgs) -> Body:
         countdown_s=context.config.faults.countdown_s if args.countdown is None else args.countdown,
         for_s=None if args.duration is None else parse_duration(args.duration),
         force=args.force,
+        params=args.params,
     )
     return {"fault": to_body(injected)}
 
@@ -54,6 +67,7 @@ async def recover(context: Context, args: RecoverArgs) -> Body:
 
 
 COMMANDS: tuple[Command[Any], ...] = (
+    Command("faults", NoArgs, faults, reads=True),
     Command("fault", FaultArgs, fault, long=True),
     Command("recover", RecoverArgs, recover, long=True),
 )

@@ -28,6 +28,7 @@ def _find(context: Context, name: str) -> ProcessState:
 async def restart(context: Context, args: NameArgs) -> Body:
     """Restart a process; a server of the subject that is down is brought back (it never is by itself)."""
     process = _find(context, args.name)
+    context.declared.take_over(args.name)
     if process.kind == "server":
         if process.state == "ready":
             await context.processes.stop(args.name)
@@ -40,6 +41,7 @@ async def restart(context: Context, args: NameArgs) -> Body:
 async def stop(context: Context, args: NameArgs) -> Body:
     """Stop a process; it stays stopped until ``restart``."""
     _find(context, args.name)
+    context.declared.take_over(args.name)
     await context.processes.stop(args.name)
     return {"process": to_body(_find(context, args.name))}
 

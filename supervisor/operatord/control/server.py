@@ -227,8 +227,10 @@ class ControlServer:
     async def _run(self, request: _Request) -> Body:
         if self._context is None:
             raise InternalError("a command came in before the daemon was assembled")
-        work = asyncio.ensure_future(request.command(self._context, request.sent.args))
         deadline_s = request.sent.deadline_s
+        if request.command.reads:
+            return await _read(request.command, self._context, request.sent)
+        work = asyncio.ensure_future(request.command(self._context, request.sent.args))
         try:
             # The deadline bounds the answer; what was begun is finished, or a recovery would be left half-way.
             return await asyncio.wait_for(asyncio.shield(work), deadline_s)
@@ -252,6 +254,15 @@ class ControlServer:
     def _log(self, line: str) -> None:
         if self._context is not None:
             self._context.log(line)
+
+
+async def _read(command: Command[Any], context: Context, sent: Incoming) -> Body:
+    """Nothing of it needs to be finished, so it needs no task of its own, which took longer than a ``ping``."""
+    try:
+        async with asyncio.timeout(sent.deadline_s):
+            return await command(context, sent.args)
+    except TimeoutError:
+        raise DeadlineExceeded(f"{sent.cmd} was not done within {sent.deadline_s:g} s") from None
 
 
 def _key(request: _Request) -> Key:

@@ -56,7 +56,10 @@ def _majority(target: Node, observation: Observation, rules: GuardRules, owed: C
     needed = votes // 2 + 1
     if left >= needed:
         return ""
-    return f"only {left} of {votes} votes ({rules.voting_role}) would be left, and {needed} are a majority"
+    return (
+        f"only {left} of {votes} votes ({rules.voting_role}) would be left, and {needed} are a majority:"
+        f" nobody could be elected any more, and {observation.subject} would stop serving"
+    )
 
 
 def _last_copy(target: Node, observation: Observation, rules: GuardRules, owed: Collection[str]) -> str:
@@ -71,8 +74,11 @@ def _last_copy(target: Node, observation: Observation, rules: GuardRules, owed: 
     if len(copies) >= needed:
         return ""
     if not copies:
-        return f"it is the last live copy of {target.group}"
-    return f"only {len(copies)} live members of {target.group} would be left, and {needed} are needed"
+        return f"it is the last live copy of {target.group}: nobody would be left to serve its data"
+    return (
+        f"only {len(copies)} live members of {target.group} would be left, and {needed} are needed:"
+        " some of its data would have too few copies to be served"
+    )
 
 
 def _alive(node: Node, owed: Collection[str]) -> bool:

@@ -9,12 +9,15 @@ from operator_protocol.models import Fault
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
+from operatord.faults.verification import clear
 from operatord.subjects.base import Observation, SubjectControl, SubjectProbe, SubjectSpec
 
 CLUSTER_GONE = "the cluster no longer exists"
 """``recovered_by`` of a fault that became moot."""
 
 _LOOK_S = 2.0
+_CLEAR_S = 10.0
+_AGAIN = "try again with: operatord recover"
 
 
 async def recover_offline(
@@ -29,7 +32,7 @@ async def recover_offline(
 
     ``control`` has not been started: it works on ``DetachedServers``, and its ``spec`` tells what the state directory
     knows of the cluster. ``exists`` says whether any server is left; when nobody knows, one look decides. If none is,
-    the faults are struck out as moot: starting servers for a cluster that is gone would leave them behind. Raises
+    the faults are settled as moot: starting servers for a cluster that is gone would leave them behind. Raises
     ``DeadlineExceeded`` when something is still owed afterwards, with what stands against it; the rest is undone.
     """
     if not journal.owed():
@@ -37,9 +40,9 @@ async def recover_offline(
     try:
         spec = control.spec
     except Unavailable:
-        return strike_moot(journal)
+        return await settle_moot(control, journal)
     if exists is False or not spec.members:
-        return strike_moot(journal)
+        return await settle_moot(control, journal)
     probe = make_probe(spec)
 
     async def observe() -> Observation:
@@ -48,12 +51,12 @@ async def recover_offline(
     desk = FaultDesk(control, journal, _nowhere, observe, limits=limits)
     try:
         if exists is None and _is_gone(await observe(), {fault.target for fault in desk.owed()}):
-            return strike_moot(journal)
+            return await settle_moot(control, journal)
         settled = await desk.sweep()
         if left := desk.owed():
             raise DeadlineExceeded(
                 "; ".join(f"{fault.kind} {fault.target} is still owed: {fault.error}" for fault in left),
-                "try again with: operatord recover",
+                _AGAIN,
             )
         return settled
     finally:
@@ -61,12 +64,21 @@ async def recover_offline(
         await probe.close()
 
 
-def strike_moot(journal: UndoJournal) -> list[Fault]:
-    """Strike out everything because no server is left: the cluster went with its daemon, and its faults with it."""
-    struck = []
+async def settle_moot(control: SubjectControl, journal: UndoJournal) -> list[Fault]:
+    """Strike out everything because no server is left: the cluster went with its daemon, and its faults with it.
+
+    What they did outside the servers did not; it is taken back first. Raises ``DeadlineExceeded`` when something of
+    that is left; the rest is struck out.
+    """
+    struck, left = [], []
     for owed in journal.owed():
+        if problem := await clear(control, owed, _CLEAR_S):
+            left.append(f"{owed.fault.kind} {owed.fault.target} is still owed: {problem}")
+            continue
         journal.strike(owed.fault.id, CLUSTER_GONE)
         struck.append(replace(owed.fault, state="recovered", owed=False, recovered_by=CLUSTER_GONE))
+    if left:
+        raise DeadlineExceeded("; ".join(left), _AGAIN)
     return struck
 
 

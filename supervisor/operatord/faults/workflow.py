@@ -8,9 +8,8 @@
       failed        failed                   failed, still owed: recover may be tried again
     (nothing owed) (taken back)
 
-The intent is in the undo journal before the injection, and leaves it only after an observation that began later than
-the undo shows nothing of the fault and a subject as healthy as the other owed faults allow. That is decided by what is
-seen, not by how long it took; time only bounds the waiting.
+The intent is in the undo journal before the injection, and leaves it only after the undo was verified: by what is seen,
+not by how long it took.
 """
 
 import asyncio
@@ -20,12 +19,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from operator_protocol import topics
-from operator_protocol.errors import Conflict, DeadlineExceeded, InternalError, OperatorError
+from operator_protocol.errors import Conflict, OperatorError
 from operator_protocol.models import Fault
 from operator_protocol.records import to_body
-from operatord.faults.guard import unexplained
 from operatord.faults.tools import Tools
 from operatord.faults.undo_journal import Owed
+from operatord.faults.verification import Verification, clear, typed
 from operatord.subjects.base import Observation
 
 ABORTED = "aborted during the countdown"
@@ -84,6 +83,14 @@ class FaultWorkflow:
             self._aborted.set()
             self.refuse(ABORTED)
 
+    async def check_possible(self) -> None:
+        """Raise what the subject has against it now, so that nobody counts down to a refusal."""
+        try:
+            async with asyncio.timeout(self._tools.limits.inject_s):
+                await self._tools.control.prepare(self.fault)
+        except Exception as error:
+            raise typed(error, f"{self.fault.kind} {self.fault.target}") from error
+
     def check_not_aborted(self) -> None:
         """Raise ``Conflict`` if the countdown was aborted."""
         if self._aborted.is_set():
@@ -108,7 +115,7 @@ class FaultWorkflow:
             try:
                 owed = await self._intend(was_healthy)
             except Exception as error:
-                reason = _typed(error, f"{self.fault.kind} {self.fault.target}")
+                reason = typed(error, f"{self.fault.kind} {self.fault.target}")
                 self.refuse(reason.message)
                 raise reason from error
             self._owed, self.fault = owed, owed.fault
@@ -118,7 +125,7 @@ class FaultWorkflow:
                 async with asyncio.timeout(self._tools.limits.inject_s):
                     await self._tools.control.inject(self.fault, owed.memo)
             except Exception as error:
-                reason = _typed(error, f"{self.fault.kind} {self.fault.target}")
+                reason = typed(error, f"{self.fault.kind} {self.fault.target}")
                 await self._take_back(owed, reason)
                 raise reason from error
             self._active_since = self._tools.clock()
@@ -154,7 +161,7 @@ class FaultWorkflow:
             return
         if observation.observed_mono <= self._active_since:
             return
-        if self._missing(observation, owed, health=self.fault.state == "failed"):
+        if self._verification(owed).missing(observation, health=self.fault.state == "failed"):
             return
         try:
             self.strike("observation")
@@ -171,9 +178,13 @@ class FaultWorkflow:
             ),
         )
 
+    async def clear(self) -> str:
+        """Take back what of it is outside the subject; returns what is left, in one line."""
+        return await clear(self._tools.control, self._owed, self._tools.limits.inject_s) if self._owed else ""
+
     def remains(self, observation: Observation) -> str:
         """What of it is left in ``observation``; empty when nothing is."""
-        return self._missing(observation, self._owed, health=False) if self._owed else ""
+        return self._verification(self._owed).missing(observation, health=False) if self._owed else ""
 
     async def _intend(self, was_healthy: bool) -> Owed:
         async with asyncio.timeout(self._tools.limits.inject_s):
@@ -183,9 +194,12 @@ class FaultWorkflow:
         self._tools.journal.intend(owed)
         return owed
 
+    def _verification(self, owed: Owed) -> Verification:
+        return Verification(owed, self._tools, self._others)
+
     async def _take_back(self, owed: Owed, reason: OperatorError) -> None:
         try:
-            await self._undo_verified(owed)
+            await self._verification(owed).undo()
             self._tools.journal.strike(self.fault.id, "undo")
         except OperatorError as error:
             text = f"{reason.message}; taking it back failed as well: {error.message}"
@@ -200,7 +214,7 @@ class FaultWorkflow:
                 return
             self._become(topics.FAULT_RECOVERING, replace(self.fault, state="recovering", error=""))
             try:
-                await self._undo_verified(owed)
+                await self._verification(owed).undo()
                 self.strike(by)
             except OperatorError as error:
                 self._become(topics.FAULT_FAILED, replace(self.fault, state="failed", error=error.message))
@@ -208,60 +222,6 @@ class FaultWorkflow:
             except asyncio.CancelledError:
                 self.fault = replace(self.fault, state="failed", error="its recovery was interrupted")
                 raise
-
-    async def _undo_verified(self, owed: Owed) -> None:
-        clock, limits = self._tools.clock, self._tools.limits
-        begun = next_undo = clock()
-        undone_at: float | None = None
-        problem = ""
-        while True:
-            if clock() >= next_undo:
-                problem = await self._undo_once(owed, limits.recover_s - (clock() - begun))
-                next_undo = clock() + limits.undo_again_s
-                undone_at = None if problem else clock()
-            if undone_at is not None:
-                problem = await self._look(owed, undone_at)
-                if not problem:
-                    return
-            if clock() - begun >= limits.recover_s:
-                raise DeadlineExceeded(
-                    f"{self.fault.kind} {self.fault.target} is not undone after {limits.recover_s:g} s: {problem}",
-                    f"it stays owed; operatorctl recover {self.fault.id} tries again",
-                )
-            await self._tools.sleep(limits.poll_s)
-
-    async def _undo_once(self, owed: Owed, within_s: float) -> str:
-        try:
-            async with asyncio.timeout(max(within_s, 1.0)):
-                await self._tools.control.undo(owed.fault, owed.memo)
-        except Exception as error:
-            return _typed(error, f"the undo of {self.fault.kind} {self.fault.target}").message
-        return ""
-
-    async def _look(self, owed: Owed, since: float) -> str:
-        try:
-            async with asyncio.timeout(self._tools.limits.look_s):
-                observation = await self._tools.observe()
-        except Exception as error:
-            return _typed(error, "the observation").message
-        if observation.observed_mono < since:
-            return "no look at the subject since the undo"
-        if missing := self._missing(observation, owed, health=True):
-            return missing
-        try:
-            async with asyncio.timeout(self._tools.limits.look_s):
-                return await self._tools.control.leftovers(owed.fault, owed.memo)
-        except Exception as error:
-            return _typed(error, f"the check of what {self.fault.kind} left").message
-
-    def _missing(self, observation: Observation, owed: Owed, *, health: bool) -> str:
-        if observation.ok is None:
-            return f"the state of {observation.subject} is unknown: {observation.reason or 'no observation'}"
-        left = self._tools.control.remains(owed.fault, owed.memo, observation)
-        if left or not health or not owed.was_healthy:
-            return left
-        reason = unexplained(observation, self._others())
-        return f"{observation.subject} is not healthy: {reason}" if reason else ""
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, or less if it is aborted."""
@@ -279,15 +239,6 @@ class FaultWorkflow:
 
     def _publish(self, topic: str, fault: Fault) -> None:
         self._tools.publish(topic, to_body(fault))
-
-
-def _typed(error: Exception, what: str) -> OperatorError:
-    if isinstance(error, OperatorError):
-        return error
-    if isinstance(error, TimeoutError):
-        return DeadlineExceeded(f"{what} took too long")
-    _log.error("%s failed", what, exc_info=error)
-    return InternalError(f"{what}: {type(error).__name__}: {error}")
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from operator_protocol.errors import NotFound
 from operator_protocol.models import Fault, FaultKind, Scalar
+from operatord.subjects.base import Observation
 
 Memo = Mapping[str, Scalar]
 """What an undo from outside needs to know; written to the undo journal before the injection."""
@@ -69,3 +70,14 @@ class Injector(Protocol):
 
     async def leftovers(self, fault: Fault, scene: Scene, memo: Memo) -> str:
         """What of it is still there, in one line; empty when nothing is."""
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """An injector whose fault may be over without its undo: it ends by itself, or somebody else can end it.
+
+    That of any other injector holds until it was undone, whatever the subject looks like meanwhile.
+    """
+
+    def holds(self, fault: Fault, scene: Scene, memo: Memo, seen: Observation) -> str:
+        """What still holds, by ``seen`` or by what is known here at once, in one line; empty when nothing does."""

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from operator_protocol.errors import Conflict, NotFound
-from operatord.processes import procfs
+from operator_protocol.errors import Conflict, NotFound, Unavailable
+from operatord import procfs
+from operatord.processes.commands import ChildCommands
 from operatord.processes.groups import end_group, signal_process
-from operatord.processes.procfs import ProcessId
 from operatord.processes.records import ServerRecord, ServerRecords
 from operatord.processes.spawn import Spawned, spawn
+from operatord.procfs import ProcessId
 
 
 class DetachedServers:
@@ -22,9 +23,15 @@ class DetachedServers:
     def __init__(self, records: ServerRecords) -> None:
         self._records = records
         self._children: dict[int, Spawned] = {}
+        self.commands = ChildCommands()
 
-    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None) -> int:
-        """Start ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec fails."""
+    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None, guarded: bool = False) -> int:
+        """Start ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec fails.
+
+        What has to be ``guarded`` is refused: nobody stays here who could guard it.
+        """
+        if guarded:
+            raise Unavailable(f"{name} would be left behind", "start the daemon for that")
         running = self.pid(name)
         if running is not None:
             raise Conflict(f"{name} runs already, as process {running}")

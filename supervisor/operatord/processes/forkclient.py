@@ -64,6 +64,7 @@ class ForkServer:
         reaper: Reaper,
         preload: Sequence[str],
         *,
+        warm_up: str | None = None,
         env: Mapping[str, str],
         on_start: Callable[[Spawned], None],
         on_ready: Callable[[], None],
@@ -72,6 +73,7 @@ class ForkServer:
     ) -> None:
         self._reaper = reaper
         self._preload = list(preload)
+        self._warm_up = warm_up
         self._env = dict(env)
         self._on_start = on_start
         self._on_ready = on_ready
@@ -101,6 +103,8 @@ class ForkServer:
             argv += ["--fd", str(theirs.fileno())]
             for module in self._preload:
                 argv += ["--preload", module]
+            if self._warm_up is not None:
+                argv += ["--warm-up", self._warm_up]
             try:
                 spawned = spawn(argv, pass_fds=[theirs.fileno()], env=self._env)
             except OperatorError:
@@ -110,6 +114,7 @@ class ForkServer:
         loop = asyncio.get_running_loop()
         server = _Server(spawned, ours, loop.create_future(), {})
         self._server = server
+        self._reaper.looked_after.add(spawned.pid)
         loop.add_reader(ours, self._readable, server)
         self._reaper.watch(spawned.pid, os.pidfd_open(spawned.pid), lambda ended: self._ended(server, ended))
         self._on_start(spawned)
@@ -203,6 +208,8 @@ class ForkServer:
                     os.close(fd)
             pid = await asyncio.wait_for(answer, _ANSWER_S)
             pidfd = os.pidfd_open(pid)
+            with suppress(ProcessLookupError, PermissionError):  # it was killed meanwhile, or is on its own already
+                os.setpgid(pid, pid)
             with suppress(BrokenPipeError):  # it was killed meanwhile; the pidfd tells
                 os.write(go_end, b"g")
         except BaseException:
@@ -261,6 +268,7 @@ class ForkServer:
 
     def _ended(self, server: _Server, ended: ExitStatus) -> None:
         server.spawned.settle(ended.returncode)
+        self._reaper.looked_after.discard(server.spawned.pid)
         self._server = None
         self._hang_up(server)
         self._on_end(ended)

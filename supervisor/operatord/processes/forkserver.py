@@ -1,15 +1,20 @@
 """The fork server: a small process that has imported what workers need, and forks one when asked.
 
-It is started by exec, has one thread and no ZeroMQ context, so what it forks is a clean copy. It forks twice: the
-intermediate ends at once, and the worker becomes a child of the daemon (a child subreaper), which can then wait for it
-like for any child. The order matters, each line for a race that was seen without it:
+It is started by exec, has one thread and no ZeroMQ context, so what it forks is a clean copy. What it forks is a child
+of the daemon, its own parent (``sibling``), which can then wait for it like for any child; where the kernel cannot do
+that it forks twice, the intermediate ends at once, and the worker becomes the daemon's, a child subreaper. The order
+matters, each line for a race that was seen without it:
 
 1. The daemon sends the request with the writing ends of the worker's output and the reading end of a *go* pipe.
-2. The intermediate forks the worker, puts it into a process group of its own, tells its pid and ends.
-3. The fork server waits for the intermediate (now the worker is the daemon's child) and replies with the pid.
-4. The daemon opens the pidfd and sends a byte through the go pipe, or closes it, and then the worker ends.
-5. The worker asks for SIGKILL at its parent's death. Earlier, the intermediate's death would have been that. It looks
+2. The fork server forks the worker, waits for the intermediate if there is one (now the worker is the daemon's child),
+   and replies with the pid.
+3. The daemon opens the pidfd, puts the worker into a process group of its own, and sends a byte through the go pipe; or
+   closes it, and then the worker ends.
+4. The worker asks for SIGKILL at its parent's death. Earlier, the intermediate's death would have been that. It looks
    whether the daemon is still its parent, and starts.
+
+A copy of a process is slow at first: each page that it touches is copied then (2 µs; 800 of them until a worker has
+its loop and its socket). So when there is nothing to do one worker is forked ahead (``spares``), and touches them.
 
 ``forkclient`` is the daemon's side. The two talk over a SOCK_SEQPACKET pair, one msgpack map in each message.
 """
@@ -22,6 +27,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,13 +36,18 @@ from typing import Any, NoReturn
 from operator_protocol.codec import pack, unpack_map
 from operator_protocol.errors import OperatorError
 from operator_protocol.records import from_body, to_body
-from operatord.processes import prctl, procfs
+from operatord import procfs
+from operatord.processes import prctl
+from operatord.processes.sibling import fork_twice, sibling_fork
+from operatord.processes.spares import Spares
 
 MAX_REQUEST_BYTES = 64 * 1024
 """A name, an entry point and a few arguments; what is large goes to the worker with ``configure``."""
 
 ORPHANED = 75
 """Exit code of a worker whose daemon was gone before it began."""
+
+_PARENT_TRIES, _PARENT_PAUSE_S = 1000, 0.001
 
 Entry = Callable[[Mapping[str, Any]], object]
 """What ``module:function`` names: called once with the arguments; returning ends the worker."""
@@ -74,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="operatord.processes.forkserver")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--preload", action="append", default=[])
+    parser.add_argument("--warm-up", metavar="MODULE:FUNCTION", help="what a spare calls, with no arguments")
     options = parser.parse_args(argv)
     channel = socket.socket(fileno=options.fd)
     os.set_inheritable(options.fd, False)
@@ -89,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.collect()
     gc.freeze()
     channel.send(pack(to_body(ForkReply(0, os.getpid()))))
-    return _serve(channel)
+    return _serve(channel, options.warm_up)
 
 
 def _preload(module: str) -> None:
@@ -100,9 +112,14 @@ def _preload(module: str) -> None:
         traceback.print_exc()
 
 
-def _serve(channel: socket.socket) -> int:
+def _serve(channel: socket.socket, warm_up: str | None) -> int:
     daemon = os.getppid()
+    fork = sibling_fork() or fork_twice
+    spares = Spares(fork, channel)
     while True:
+        errand = spares.wait()
+        if errand is not None:
+            _be_spare(errand, warm_up, daemon)
         data, fds, _, _ = socket.recv_fds(channel, MAX_REQUEST_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
         if not data:
             return 0
@@ -111,7 +128,13 @@ def _serve(channel: socket.socket) -> int:
             request = from_body(ForkRequest, unpack_map(data))
             asked = request.id
             stdout, stderr, go = fds
-            reply = ForkReply(asked, _fork_twice(channel, request, (stdout, stderr, go), daemon))
+            pid = spares.hand_out(data, fds)
+            if pid is None:
+                pid = fork()
+            if pid == 0:
+                channel.close()
+                _be_worker(request, (stdout, stderr, go), daemon)
+            reply = ForkReply(asked, pid)
         except (OSError, OperatorError, ValueError) as error:
             reply = ForkReply(asked, error=str(error))
         finally:
@@ -120,30 +143,32 @@ def _serve(channel: socket.socket) -> int:
         channel.send(pack(to_body(reply)))
 
 
-def _fork_twice(channel: socket.socket, request: ForkRequest, fds: tuple[int, int, int], daemon: int) -> int:
-    reading, writing = os.pipe()
-    intermediate = os.fork()
-    if intermediate == 0:
-        try:
-            worker = os.fork()
-            if worker == 0:
-                os.close(reading)
-                os.close(writing)
-                channel.close()
-                _be_worker(request, fds, daemon)
-            os.setpgid(worker, worker)
-            os.write(writing, str(worker).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
+def _be_spare(errand: socket.socket, warm_up: str | None, daemon: int) -> NoReturn:
+    """Touch what a worker will, and wait to be one."""
     try:
-        os.waitpid(intermediate, 0)
-        told = os.read(reading, 32)
-    finally:
-        os.close(reading)
-    if not told:
-        raise OSError("the intermediate could not fork")
-    return int(told)
+        _await_parent(daemon)
+        prctl.set_parent_death_signal(signal.SIGKILL)
+        prctl.set_process_name("op:spare")
+        if warm_up is not None:
+            load_entry(warm_up)({})
+        data, fds, _, _ = socket.recv_fds(errand, MAX_REQUEST_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
+        errand.close()
+        if data:
+            stdout, stderr, go = fds
+            _be_worker(from_body(ForkRequest, unpack_map(data)), (stdout, stderr, go), daemon)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _await_parent(daemon: int) -> None:
+    """Where it took two forks the intermediate may still be there, and its death must not be ours."""
+    for _ in range(_PARENT_TRIES):
+        if os.getppid() == daemon:
+            return
+        time.sleep(_PARENT_PAUSE_S)
+    os._exit(ORPHANED)
 
 
 def _be_worker(request: ForkRequest, fds: tuple[int, int, int], daemon: int) -> NoReturn:

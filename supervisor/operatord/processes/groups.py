@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from operatord.clock import Clock
-from operatord.processes.procfs import ProcessId, ProcessStat, group_members, read_stat
+from operatord.procfs import ProcessId, ProcessStat, group_members, read_stat
 
 _POLL_S = (0.002, 0.05)
 """First and longest pause between two looks at a group that lost its leader: the kernel tells nobody when it ends."""
@@ -68,16 +68,17 @@ async def end_group(
     *,
     timeout_s: float,
     kill_timeout_s: float = 5.0,
+    stop_signal: int = signal.SIGTERM,
     clock: Clock = time.monotonic,
     reap: Callable[[], None] = lambda: None,
 ) -> bool:
-    """TERM, then KILL after ``timeout_s``, until the group is empty, even when its leader goes first.
+    """``stop_signal``, then KILL after ``timeout_s``, until the group is empty, even when its leader goes first.
 
     A stopped process (SIGSTOP) is continued, so that it can obey. ``reap`` is called while waiting: the dead of the
     group may have become children of the caller. False when something is still there ``kill_timeout_s`` after the KILL
     (it hangs in the kernel).
     """
-    if timeout_s > 0 and signal_group(leader, signal.SIGTERM):
+    if timeout_s > 0 and signal_group(leader, stop_signal):
         signal_group(leader, signal.SIGCONT)
         deadline = clock() + timeout_s
         await _leader_ended(leader, timeout_s)

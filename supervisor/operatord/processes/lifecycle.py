@@ -1,7 +1,7 @@
 """The life of a supervised process as one table: from state and event to action and next state.
 
-The table says everything there is to say about order; what an action does is in ``table.ProcessTable``, when a death
-is retried and when it is final in ``backoff``, and which event a silent worker gets in ``overdue`` below.
+The table says everything there is to say about order; what an action does is in ``supervision``, when a death
+is retried and when it is final in ``restarting``, and which event a silent one gets in ``overdue`` below.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,9 @@ class Event(Enum):
     DIED = auto()
     """It ended, or could not be started, and will be tried again."""
     DIED_FOR_GOOD = auto()
-    """It ended and is not tried again: a server, or a worker that keeps dying."""
+    """It ended and is not tried again: a server, one that keeps dying, one whose end says that trying is useless."""
+    ENDED = auto()
+    """It did what it was for, and ended."""
     RETRY = auto()
     """Its pause is over."""
     STOP = auto()
@@ -63,6 +65,7 @@ TRANSITIONS: dict[tuple[ProcessPhase, Event], Step] = {
     ("stopped", Event.BEATS_OVERDUE): Step(Action.NOTHING, "stopped"),
     ("stopped", Event.DIED): Step(Action.NOTHING, "stopped"),
     ("stopped", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "stopped"),
+    ("stopped", Event.ENDED): Step(Action.NOTHING, "stopped"),
     ("stopped", Event.RETRY): Step(Action.NOTHING, "stopped"),
     ("stopped", Event.STOP): Step(Action.NOTHING, "stopped"),
     ("stopped", Event.GONE): Step(Action.NOTHING, "stopped"),
@@ -72,6 +75,7 @@ TRANSITIONS: dict[tuple[ProcessPhase, Event], Step] = {
     ("starting", Event.BEATS_OVERDUE): Step(Action.NOTHING, "starting"),
     ("starting", Event.DIED): Step(Action.WAIT, "backoff"),
     ("starting", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "failed"),
+    ("starting", Event.ENDED): Step(Action.NOTHING, "stopped"),
     ("starting", Event.RETRY): Step(Action.NOTHING, "starting"),
     ("starting", Event.STOP): Step(Action.TERMINATE, "stopping"),
     ("starting", Event.GONE): Step(Action.NOTHING, "starting"),
@@ -81,6 +85,7 @@ TRANSITIONS: dict[tuple[ProcessPhase, Event], Step] = {
     ("ready", Event.BEATS_OVERDUE): Step(Action.KILL, "ready"),
     ("ready", Event.DIED): Step(Action.WAIT, "backoff"),
     ("ready", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "failed"),
+    ("ready", Event.ENDED): Step(Action.NOTHING, "stopped"),
     ("ready", Event.RETRY): Step(Action.NOTHING, "ready"),
     ("ready", Event.STOP): Step(Action.TERMINATE, "stopping"),
     ("ready", Event.GONE): Step(Action.NOTHING, "ready"),
@@ -91,6 +96,7 @@ TRANSITIONS: dict[tuple[ProcessPhase, Event], Step] = {
     ("stopping", Event.BEATS_OVERDUE): Step(Action.NOTHING, "stopping"),
     ("stopping", Event.DIED): Step(Action.NOTHING, "stopping"),
     ("stopping", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "stopping"),
+    ("stopping", Event.ENDED): Step(Action.NOTHING, "stopping"),
     ("stopping", Event.RETRY): Step(Action.NOTHING, "stopping"),
     ("stopping", Event.STOP): Step(Action.NOTHING, "stopping"),
     ("stopping", Event.GONE): Step(Action.NOTHING, "stopped"),
@@ -100,6 +106,7 @@ TRANSITIONS: dict[tuple[ProcessPhase, Event], Step] = {
     ("backoff", Event.BEATS_OVERDUE): Step(Action.NOTHING, "backoff"),
     ("backoff", Event.DIED): Step(Action.NOTHING, "backoff"),
     ("backoff", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "backoff"),
+    ("backoff", Event.ENDED): Step(Action.NOTHING, "backoff"),
     ("backoff", Event.RETRY): Step(Action.SPAWN, "starting"),
     ("backoff", Event.STOP): Step(Action.CANCEL_WAIT, "stopped"),
     ("backoff", Event.GONE): Step(Action.NOTHING, "backoff"),
@@ -109,6 +116,7 @@ TRANSITIONS: dict[tuple[ProcessPhase, Event], Step] = {
     ("failed", Event.BEATS_OVERDUE): Step(Action.NOTHING, "failed"),
     ("failed", Event.DIED): Step(Action.NOTHING, "failed"),
     ("failed", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "failed"),
+    ("failed", Event.ENDED): Step(Action.NOTHING, "failed"),
     ("failed", Event.RETRY): Step(Action.NOTHING, "failed"),
     ("failed", Event.STOP): Step(Action.NOTHING, "stopped"),
     ("failed", Event.GONE): Step(Action.NOTHING, "failed"),
@@ -121,20 +129,33 @@ LIVE: frozenset[ProcessPhase] = frozenset({"starting", "ready", "stopping"})
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a worker may be silent."""
+    """How long a process may be silent."""
 
     start_s: float = 10.0
     """From its start to ``ready``."""
-    beat_s: float = 1.0
-    """Between two beats."""
+    beat_s: float | None = 1.0
+    """Between two beats; None for one that does not beat."""
     missed_beats: int = 3
 
 
-def overdue(patience: Patience, phase: ProcessPhase, *, now: float, last_sign: float) -> Event | None:
-    """The event due to a worker whose last sign of life (its start, or a beat) was at ``last_sign``."""
-    silent_s = now - last_sign
-    if phase == "starting" and silent_s > patience.start_s:
-        return Event.START_OVERDUE
-    if phase == "ready" and silent_s > patience.beat_s * patience.missed_beats:
-        return Event.BEATS_OVERDUE
-    return None
+class Overdue(NamedTuple):
+    """``event`` is due now, for ``reason``; or one will be at ``due_at`` unless something is heard; or neither."""
+
+    event: Event | None = None
+    reason: str = ""
+    due_at: float | None = None
+
+
+def overdue(patience: Patience, phase: ProcessPhase, *, now: float, last_sign: float) -> Overdue:
+    """What is due to a process whose last sign of life (its start, or a beat) was at ``last_sign``."""
+    if phase == "starting":
+        due_at = last_sign + patience.start_s
+        if now >= due_at:
+            return Overdue(Event.START_OVERDUE, f"not ready after {now - last_sign:.1f} s")
+        return Overdue(due_at=due_at)
+    if phase == "ready" and patience.beat_s is not None:
+        due_at = last_sign + patience.beat_s * patience.missed_beats
+        if now >= due_at:
+            return Overdue(Event.BEATS_OVERDUE, f"no sign of life for {now - last_sign:.1f} s")
+        return Overdue(due_at=due_at)
+    return Overdue()

@@ -2,7 +2,7 @@
 
 ``waitpid(-1)`` is never called here. It takes the exit status of whichever child comes first, also of one that someone
 else is waiting for (who then reads 0), so orphans are first looked at with WNOWAIT and only reaped when nobody here
-knows them. Three kinds of child are not orphans: those that are watched; those just being forked, whose pid the daemon
+knows them. Some kinds of child are not orphans: those that are watched; those just being forked, whose pid the daemon
 has not been told yet (``hold``); and those in the daemon's own process group or older than the reaper, which some other
 code started, since all that is started here gets a group of its own.
 """
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from operatord.processes import procfs
-from operatord.processes.procfs import ProcessStat
+from operatord import procfs
+from operatord.procfs import ProcessStat
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Reaper:
         self._loop = asyncio.get_running_loop()
         self._watched: dict[int, _Watch] = {}
         self._held = 0
+        self.looked_after: set[int] = set()
+        """Process groups whose living members somebody else sees to: the fork server's, with its spares."""
         self._not_ours = {stat.id for stat in procfs.children(os.getpid())}
         self._loop.add_signal_handler(signal.SIGCHLD, self.sweep)
 
@@ -103,7 +105,9 @@ class Reaper:
 
     def strays(self) -> list[ProcessStat]:
         """Living children that nobody here started: orphans of something that died. None while one is being forked."""
-        return [] if self._held else [stat for stat in self._strangers() if stat.alive]
+        if self._held:
+            return []
+        return [stat for stat in self._strangers() if stat.alive and stat.pgrp not in self.looked_after]
 
     def close(self) -> None:
         """Stop watching; children that are left stay unreaped."""

@@ -18,9 +18,9 @@ from typing import Any
 
 from operator_protocol.errors import OperatorError
 from operator_protocol.records import from_body
-from operatord.processes import procfs
+from operatord import procfs
 from operatord.processes.groups import end_group, signal_process
-from operatord.processes.procfs import ProcessId
+from operatord.procfs import ProcessId
 
 _RUN = "OPERATOR_DAEMON_ID"
 """Environment variable of everything that a daemon starts, with a value that no other daemon has."""
@@ -41,7 +41,7 @@ class ServerRecord:
     argv: list[str] = field(default_factory=list)
     cwd: str | None = None
     kind: str = "server"
-    """``server``, or ``worker`` for one that is only written down so that its group can be ended."""
+    """``server``, or what is only written down so that its group can be ended: ``worker``, ``declared``."""
 
     @property
     def id(self) -> ProcessId:
@@ -61,6 +61,7 @@ class ServerRecords:
         self.runs: list[str] = []
         """Daemons that may have left something; without the one that runs."""
         self._run: str | None = None
+        self._dirty = False
         self._boot_id = procfs.boot_id()
         self._records = self._load()
 
@@ -89,7 +90,7 @@ class ServerRecords:
         return [record for record in self._records.values() if record.kind == "server"]
 
     def all(self) -> list[ServerRecord]:
-        """Servers and workers."""
+        """Servers, workers, and what else runs."""
         return list(self._records.values())
 
     def get(self, name: str) -> ServerRecord | None:
@@ -101,25 +102,36 @@ class ServerRecords:
         return {record.id for record in self.servers() if procfs.is_alive(record.id)}
 
     def add(self, record: ServerRecord) -> None:
-        """Write down that it runs; replaces an earlier record of that name."""
+        """Write down that it runs; replaces an earlier record of that name.
+
+        A server is on record when this returns. All others carry the daemon's id in their environment, and are found
+        by that, too: they wait for the next ``flush``.
+        """
         self._records[record.name] = record
-        self._save()
+        self._changed(record)
 
     def remove(self, name: str) -> None:
         """Strike it out; not on record is fine."""
-        if self._records.pop(name, None) is not None:
+        record = self._records.pop(name, None)
+        if record is not None:
+            self._changed(record)
+
+    def _changed(self, record: ServerRecord) -> None:
+        self._dirty = True
+        if record.kind == "server":
+            self.flush()
+
+    def flush(self) -> None:
+        """Write down what has changed; nothing to do is fine."""
+        if self._dirty:
             self._save()
 
     def _load(self) -> dict[str, ServerRecord]:
         try:
-            content = json.loads(self.path.read_text())
-            if content["boot_id"] != self._boot_id:
-                return {}
-            self.runs = [str(run) for run in content.get("runs", [])]
-            records = [from_body(ServerRecord, entry) for entry in content["processes"]]
+            self.runs, records = _read(self.path, self._boot_id)
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError, OperatorError) as error:
+        except _NONSENSE as error:
             aside = self.path.with_name(f"{self.path.name}.corrupt-{int(time.time())}")
             self.path.rename(aside)
             self.notice = f"{self.path} is not a record of processes ({error}); moved to {aside.name}"
@@ -132,6 +144,7 @@ class ServerRecords:
             "runs": self.runs + ([] if self._run is None else [self._run]),
             "processes": [asdict(record) for record in self._records.values()],
         }
+        self._dirty = False
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             fresh.write_text(json.dumps(content, indent=1))
@@ -139,6 +152,28 @@ class ServerRecords:
         except OSError as error:
             # Supervision goes on: what is lost is only what a crash from now on would need.
             self.notice = f"cannot write {self.path}: {error.strerror or error}"
+
+
+def peek_living_servers(path: Path) -> list[ServerRecord]:
+    """The servers on the record ``path`` that run now, for those who only look; none if it cannot be read."""
+    try:
+        _, records = _read(path, procfs.boot_id())
+    except (OSError, *_NONSENSE):
+        return []
+    return [record for record in records if record.kind == "server" and procfs.is_alive(record.id)]
+
+
+_NONSENSE = (ValueError, KeyError, TypeError, OperatorError)
+"""What a file that is not a record leads to."""
+
+
+def _read(path: Path, boot_id: str) -> tuple[list[str], list[ServerRecord]]:
+    """The runs and the processes in the file; nothing when they are of another boot."""
+    content = json.loads(path.read_text())
+    if content["boot_id"] != boot_id:
+        return [], []
+    runs = [str(run) for run in content.get("runs", [])]
+    return runs, [from_body(ServerRecord, entry) for entry in content["processes"]]
 
 
 async def end_leftovers(
@@ -155,7 +190,7 @@ async def end_leftovers(
         if keep_servers and record.kind == "server" and alive:
             return False
         # The group of a worker may have outlived it, so it is ended whether or not its leader is alive.
-        if await end_group(record.id, timeout_s=timeout_s if record.kind == "server" else 0):
+        if await end_group(record.id, timeout_s=timeout_s if record.kind != "worker" else 0):
             records.remove(record.name)
         return alive
 

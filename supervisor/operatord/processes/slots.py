@@ -1,6 +1,8 @@
 """What the table keeps about one process between its events."""
 
 import asyncio
+import signal
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +12,14 @@ from operator_protocol.errors import BadRequest
 from operator_protocol.models import ProcessKind, ProcessPhase, ProcessState
 from operator_protocol.topics import is_process_name
 from operatord.processes.backoff import History
+from operatord.processes.captures import LastLines
+from operatord.processes.lifecycle import Patience
 from operatord.processes.output import OutputCapture
-from operatord.processes.procfs import ProcessId
 from operatord.processes.reaper import ExitStatus
+from operatord.processes.restarting import RestartRule
 from operatord.processes.spawn import Spawned
 from operatord.processes.usage import Usage
+from operatord.procfs import ProcessId
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,14 @@ class Forked:
 
 @dataclass(frozen=True, slots=True)
 class Execed:
-    """A server: its command."""
+    """What is exec'd: its command, and what that needs."""
 
     argv: list[str]
     cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    probed: bool = False
+    """Somebody says when it is ready; otherwise it is as soon as it runs."""
 
 
 @dataclass(slots=True)
@@ -63,6 +72,13 @@ class Slot:
     starting: "asyncio.Task[None] | None" = None
     stopping: "asyncio.Task[None] | None" = None
     stop_timeout_s: float = 5.0
+    stop_signal: int = signal.SIGTERM
+    rule: RestartRule | None = None
+    """None for what is not restarted by the table."""
+    patience: Patience | None = None
+    """None for what may be silent for ever."""
+    last_lines: LastLines = field(default_factory=deque)
+    """Of the incarnation that runs, or ran last."""
 
     def __post_init__(self) -> None:
         if not is_process_name(self.name):
@@ -85,4 +101,7 @@ class Slot:
             rss=None if self.usage is None else self.usage.rss_bytes,
             since_at=self.since_at,
             reason=self.reason,
+            descriptors=None if self.usage is None else self.usage.descriptors,
+            threads=None if self.usage is None else self.usage.threads,
+            last_lines=list(self.last_lines) if self.phase in ("backoff", "failed") else [],
         )

@@ -1,7 +1,7 @@
 """The engine under the table of processes: feeds events into ``lifecycle.TRANSITIONS`` and does what they say.
 
-Events come from four places: callers (start, stop), the reaper (death), the worker itself (ready), and a look once in
-a while at who has been silent for too long. Everything runs on the daemon's loop; nothing here waits but tasks of its
+Events come from four places: callers (start, stop), the reaper (death), the process itself or its probe (ready), and
+the look at who has been silent for too long. Everything runs on the daemon's loop; nothing here waits but tasks of its
 own.
 """
 
@@ -11,37 +11,38 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
 from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.models import ProcessState
+from operatord import procfs
 from operatord.clock import Clock
-from operatord.processes import procfs
-from operatord.processes.backoff import BackoffPolicy, History, after_death
+from operatord.processes.backoff import BackoffPolicy, History
+from operatord.processes.captures import Captures
 from operatord.processes.forkclient import ForkedWorker, ForkServer
-from operatord.processes.groups import end_group, signal_group, signal_process
-from operatord.processes.lifecycle import LIVE, TRANSITIONS, Action, Event, Patience, overdue
-from operatord.processes.output import LogSink, OutputCapture, OutputPolicy
-from operatord.processes.procfs import ProcessId
+from operatord.processes.groups import signal_group
+from operatord.processes.incarnations import Incarnations
+from operatord.processes.lifecycle import TRANSITIONS, Action, Event, Patience
+from operatord.processes.output import LogSink, OutputPolicy
 from operatord.processes.reaper import ExitStatus, Reaper
 from operatord.processes.records import ServerRecord, ServerRecords
+from operatord.processes.restarting import after_end
+from operatord.processes.silence import SilenceWatch
 from operatord.processes.slots import Execed, Forked, Slot
-from operatord.processes.spawn import Spawned, spawn
+from operatord.processes.spawn import CannotRun, Spawned, spawn
+from operatord.processes.stopping import Stopper
+from operatord.procfs import ProcessId
 
 StateSink = Callable[[ProcessState], None]
 ExitHook = Callable[[str, ProcessState], None]
 
-_LOOK_S = 0.5
-"""Between two looks at who is silent."""
-_LINGER_S = 5.0
-"""How long the output of a process is read after its death, if someone else holds its pipes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Every number of supervision."""
+    """Every number of supervision; ``backoff`` and ``patience`` are those of workers."""
 
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
     patience: Patience = field(default_factory=Patience)
@@ -64,32 +65,35 @@ class Supervision:
         wall: Clock = time.time,
     ) -> None:
         self._on_state = on_state
-        self._on_log = on_log
         self._records = records
         self._keep_servers = keep_servers
-        self._policies = policies
         self._clock = clock
         self._wall = wall
         self._loop = asyncio.get_running_loop()
-        self._lingering: set[OutputCapture] = set()
-        self._ending: set[int] = set()
-        """Groups that are being stopped: what is left of them has its time."""
-        self._looker: asyncio.TimerHandle | None = None
-        self._looked_at = clock()
         self._slots = slots
         self.exit_hooks: list[ExitHook] = []
         self.changed = asyncio.Event()
         self.closing = False
         self.reaper = Reaper()
+        self._incarnations = Incarnations(
+            self.reaper,
+            Captures(on_log, policies.output, clock),
+            records,
+            on_ended=self._ended,
+            clock=clock,
+        )
+        self._stopper = Stopper(self.reaper, clock)
+        self._silence = SilenceWatch(slots.values, self.fire, clock)
         self._fork_slot = Slot("forkserver", "internal", None)
         self.fork_server: ForkServer | None = None
 
-    def start(self, preload: Sequence[str]) -> Slot:
-        """Start the fork server and the looks; returns the fork server's slot."""
+    def start(self, preload: Sequence[str], warm_up: str | None) -> Slot:
+        """Start the fork server; returns its slot."""
         slot = self._fork_slot
         self.fork_server = ForkServer(
             self.reaper,
             preload,
+            warm_up=warm_up,
             on_start=partial(self._fork_server_started, slot),
             on_ready=partial(self.fire, slot, Event.READY),
             on_end=partial(self._fork_server_ended, slot),
@@ -97,8 +101,6 @@ class Supervision:
             clock=self._clock,
         )
         self.fork_server.start()
-        self._looked_at = self._clock()
-        self._looker = self._loop.call_later(_LOOK_S, self._look)
         return slot
 
     def fire(self, slot: Slot, event: Event, reason: str = "") -> None:
@@ -121,45 +123,24 @@ class Supervision:
 
     def adopt(self, slot: Slot, record: ServerRecord, pidfd: int) -> None:
         """Take over a server that an earlier daemon started; ``pidfd`` is given away."""
-        slot.id = record.id
-        slot.ended.clear()
-        slot.starts = 1
-        self._records.add(record)
-        self.reaper.watch(record.pid, pidfd, partial(self._ended, slot, record.id))
+        self._incarnations.adopt(slot, record, pidfd)
         slot.phase, slot.reason, slot.since_at = "ready", "adopted", self._wall()
         self.publish(slot)
 
     def release(self, slot: Slot) -> None:
         """Leave a kept server to itself."""
-        if slot.id is not None:
-            self.reaper.forget(slot.id.pid)
-        if slot.spawned is not None:
-            slot.spawned.settle()
-        if slot.capture is not None:
-            slot.capture.close()
-
-    def end_strays(self) -> None:
-        """Kill what a dead process left to us: living children that nobody here started."""
-        for stray in self.reaper.strays():
-            if stray.pgrp not in self._ending:
-                signal_process(stray.id, signal.SIGKILL)
+        self._incarnations.release(slot)
 
     async def close(self) -> None:
         """End the fork server and every stray, let go of all pipes, stop reaping."""
         self.closing = True
-        if self._looker is not None:
-            self._looker.cancel()
+        self._silence.close()
         if self.fork_server is not None:
             self.fire(self._fork_slot, Event.STOP)
             await self.fork_server.close()
             self.fire(self._fork_slot, Event.GONE)
-        deadline = self._clock() + 2.0
-        while self.reaper.strays() and self._clock() < deadline:
-            self.end_strays()
-            await asyncio.sleep(0.01)
-        self.reaper.sweep()
-        for capture in list(self._lingering):
-            self._let_go(capture)
+        await self._stopper.end_all_strays()
+        self._incarnations.close()
         self.reaper.close()
 
     def _act(self, slot: Slot, action: Action, reason: str) -> None:
@@ -179,7 +160,7 @@ class Supervision:
             case Action.WAIT:
                 if slot.retry_at is not None:
                     delay_s = slot.retry_at - self._clock()
-                    slot.retry = self._loop.call_later(max(0.0, delay_s), self.fire, slot, Event.RETRY)
+                    slot.retry = self._loop.call_later(max(0.0, delay_s), self._retry, slot)
             case Action.CANCEL_WAIT:
                 self._cancel_retry(slot)
             case _:
@@ -191,12 +172,18 @@ class Supervision:
             slot.retry.cancel()
             slot.retry = None
 
+    def _retry(self, slot: Slot) -> None:
+        # Nobody waits for this start: if it cannot be exec'd any more, its state says so by now.
+        with suppress(OperatorError):
+            self.fire(slot, Event.RETRY)
+
     # ------------------------------------------------------------------------------------------------- beginnings
 
     def _spawn(self, slot: Slot) -> None:
         slot.starts += 1
         slot.last_end = None
         slot.killed_for = ""
+        slot.last_lines.clear()
         match slot.what:
             case Forked() as forked:
                 slot.starting = self._loop.create_task(self._fork(slot, forked))
@@ -206,14 +193,26 @@ class Supervision:
                 pass
 
     def _exec(self, slot: Slot, execed: Execed) -> None:
-        death_signal = None if self._keep_servers else signal.SIGKILL
+        spared = self._keep_servers and slot.kind == "server"
         try:
-            spawned = spawn(execed.argv, cwd=execed.cwd, death_signal=death_signal, env=self._records.environment)
-        except Unavailable as error:
+            spawned = spawn(
+                execed.argv,
+                cwd=execed.cwd,
+                death_signal=None if spared else signal.SIGKILL,
+                env={**self._records.environment, **execed.env},
+                user=execed.user,
+            )
+        except CannotRun as error:
             self.fire(slot, Event.DIED_FOR_GOOD, error.message)
             raise
-        self._began(slot, spawned.id, os.pidfd_open(spawned.pid), spawned.streams, spawned)
-        self.fire(slot, Event.READY)
+        except Unavailable as error:
+            self._lost(slot, None, error.message)
+            raise
+        self._incarnations.begin(slot, spawned.id, os.pidfd_open(spawned.pid), spawned.streams, spawned)
+        if execed.probed:
+            self.publish(slot)
+        else:
+            self.fire(slot, Event.READY)
 
     async def _fork(self, slot: Slot, forked: Forked) -> None:
         fork_server = self.fork_server
@@ -222,34 +221,23 @@ class Supervision:
                 raise Unavailable("the process table has not been started")
             await fork_server.fork(slot.name, forked.entry, forked.args, partial(self._forked, slot))
         except OperatorError as error:
-            self._lost(slot, error.message)
+            self._lost(slot, None, error.message)
         except Exception as error:
             # A defect, but no reason to leave the worker in a state that no event ends.
-            self._lost(slot, f"could not be forked: {error!r}")
+            self._lost(slot, None, f"could not be forked: {error!r}")
             raise
         finally:
             slot.starting = None
-            self.end_strays()
+            self._stopper.end_strays()
 
     def _forked(self, slot: Slot, worker: ForkedWorker) -> None:
         process = ProcessId(worker.pid, procfs.start_time(worker.pid) or 0)
-        self._began(slot, process, worker.pidfd, {"stdout": worker.stdout_fd, "stderr": worker.stderr_fd})
+        self._incarnations.begin(slot, process, worker.pidfd, {"stdout": worker.stdout_fd, "stderr": worker.stderr_fd})
         self.publish(slot)
 
-    def _began(
-        self, slot: Slot, process: ProcessId, pidfd: int, streams: dict[str, int], spawned: Spawned | None = None
-    ) -> None:
-        slot.id = process
-        slot.ended.clear()
-        slot.spawned = spawned
-        slot.last_sign = self._clock()
-        slot.capture = self._capture(slot, streams)
-        if isinstance(slot.what, Execed):
-            cwd = None if slot.what.cwd is None else str(slot.what.cwd)
-            self._records.add(ServerRecord(slot.name, *process, argv=slot.what.argv, cwd=cwd))
-        elif isinstance(slot.what, Forked):
-            self._records.add(ServerRecord(slot.name, *process, kind="worker"))
-        self.reaper.watch(process.pid, pidfd, partial(self._ended, slot, process))
+    def _fork_server_started(self, slot: Slot, spawned: Spawned) -> None:
+        self._incarnations.open(slot, spawned.id, spawned.streams)
+        self.fire(slot, Event.START)
 
     # ----------------------------------------------------------------------------------------------------- endings
 
@@ -258,102 +246,44 @@ class Supervision:
         if slot.phase != "stopping":
             # A stop gives the rest of the group its time; a death takes it along, while its number is surely ours.
             signal_group(process, signal.SIGKILL)
-            self._records.remove(slot.name)
-        self._settle(slot, ended)
-        reason = slot.killed_for or str(ended)
-        slot.last_end = ended
-        if slot.kind == "worker" and not self.closing:
-            self._lost(slot, reason)
-        else:
-            self.fire(slot, Event.DIED_FOR_GOOD, reason)
+            self._incarnations.strike_out(slot)
+        self._incarnations.settle(slot, ended)
+        self._lost(slot, ended, slot.killed_for or str(ended))
         state = slot.state(self._clock())
         for hook in self.exit_hooks:
             hook(slot.name, state)
-        self._loop.call_soon(self.end_strays)
+        self._loop.call_soon(self._stopper.end_strays)
 
-    def _capture(self, slot: Slot, streams: dict[str, int]) -> OutputCapture:
-        return OutputCapture(slot.name, streams, self._on_log, self._policies.output, self._clock)
-
-    def _settle(self, slot: Slot, ended: ExitStatus) -> None:
-        slot.id = None
-        slot.ended.set()
-        slot.usage = None
-        if slot.spawned is not None:
-            slot.spawned.settle(ended.returncode)
-            slot.spawned = None
-        if slot.capture is not None:
-            capture, slot.capture = slot.capture, None
-            capture.drain()
-            if not capture.closed:
-                self._lingering.add(capture)
-                self._loop.call_later(_LINGER_S, self._let_go, capture)
-
-    def _let_go(self, capture: OutputCapture) -> None:
-        capture.close()
-        self._lingering.discard(capture)
-
-    def _lost(self, slot: Slot, reason: str) -> None:
-        """A worker died, or could not be forked: again, later, or never?"""
-        now = self._clock()
-        verdict = after_death(
-            self._policies.backoff, slot.history, now=now, ready_since=slot.ready_since, chance=random.random()
-        )
-        slot.history = verdict.history
-        if verdict.delay_s is None:
-            self.fire(
-                slot, Event.DIED_FOR_GOOD, f"{reason}; given up after {self._policies.backoff.flap_deaths} deaths"
-            )
+    def _lost(self, slot: Slot, ended: ExitStatus | None, reason: str) -> None:
+        """It ended, or could not be started: again, later, or never?"""
+        if self.closing or slot.phase == "stopping":
+            self.fire(slot, Event.DIED_FOR_GOOD, reason)
             return
-        slot.retry_at = now + verdict.delay_s
-        self.fire(slot, Event.DIED, reason)
+        now = self._clock()
+        decision = after_end(
+            slot.rule,
+            ended,
+            slot.history,
+            reason=reason,
+            now=now,
+            ready_since=slot.ready_since,
+            chance=random.random(),
+        )
+        slot.history = decision.history
+        slot.retry_at = None if decision.delay_s is None else now + decision.delay_s
+        self.fire(slot, decision.event, decision.reason)
 
     async def _terminate(self, slot: Slot) -> None:
-        if slot.starting is not None:
-            slot.starting.cancel()  # either it had begun, or it never will
-            await asyncio.wait([slot.starting])
-        reason = ""
-        if slot.id is not None:
-            group = slot.id
-            self._ending.add(group.pid)
-            if await end_group(group, timeout_s=slot.stop_timeout_s, clock=self._clock, reap=self.reaper.sweep):
-                # The group is empty but for zombies: let the reaper have its turn.
-                await slot.ended.wait()
-            else:
-                reason = "SIGKILL did not end it"
-            self._ending.discard(group.pid)
+        reason = await self._stopper.end(slot)
         if not reason:
-            self._records.remove(slot.name)
+            self._incarnations.strike_out(slot)
         slot.stopping = None
         self.fire(slot, Event.GONE, reason)
-        self.end_strays()
-
-    def _fork_server_started(self, slot: Slot, spawned: Spawned) -> None:
-        slot.id = spawned.id
-        slot.ended.clear()
-        slot.capture = self._capture(slot, spawned.streams)
-        self.fire(slot, Event.START)
+        self._stopper.end_strays()
 
     def _fork_server_ended(self, slot: Slot, ended: ExitStatus) -> None:
-        self._settle(slot, ended)
-        slot.last_end = ended
+        self._incarnations.settle(slot, ended)
         self.fire(slot, Event.DIED, str(ended))
-
-    # ----------------------------------------------------------------------------------------------------- silence
-
-    def _look(self) -> None:
-        self._looker = self._loop.call_later(_LOOK_S, self._look)
-        now = self._clock()
-        late_s = now - self._looked_at - _LOOK_S
-        self._looked_at = now
-        for slot in list(self._slots.values()):
-            if slot.kind != "worker" or slot.phase not in LIVE or slot.id is None:
-                continue
-            if late_s > _LOOK_S:
-                # It was the daemon that did not run: beats may be waiting unread, so nobody else is to blame.
-                slot.last_sign = now
-            event = overdue(self._policies.patience, slot.phase, now=now, last_sign=slot.last_sign)
-            if event is not None:
-                self.fire(slot, event, f"no sign of life for {now - slot.last_sign:.1f} s")
 
 
 def forgive(slot: Slot) -> None:

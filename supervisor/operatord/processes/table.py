@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from operator_protocol.errors import Conflict, DeadlineExceeded, NotFound, Unavailable
-from operator_protocol.models import ProcessState
+from operator_protocol.models import ProcessKind, ProcessState
+from operatord import procfs
 from operatord.clock import Clock
-from operatord.processes import prctl, procfs
+from operatord.processes import prctl
+from operatord.processes.commands import ChildCommands
 from operatord.processes.groups import signal_process
-from operatord.processes.lifecycle import LIVE, Event
+from operatord.processes.lifecycle import LIVE, Event, Patience
 from operatord.processes.output import LogSink
-from operatord.processes.procfs import ProcessId
 from operatord.processes.records import ServerRecord, ServerRecords
+from operatord.processes.restarting import RestartRule
 from operatord.processes.slots import Execed, Forked, Slot
+from operatord.processes.spec import ProcessSpec
 from operatord.processes.supervision import ExitHook, Policies, StateSink, Supervision, forgive
 from operatord.processes.usage import UsageSampler
+from operatord.procfs import ProcessId
 
 
 class ProcessTable:
@@ -42,6 +46,7 @@ class ProcessTable:
         records: ServerRecords,
         keep_servers: bool = False,
         preload: Sequence[str] = (),
+        warm_up: str | None = None,
         policies: Policies | None = None,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
@@ -50,19 +55,23 @@ class ProcessTable:
         self._records = records
         self._keep_servers = keep_servers
         self._preload = list(preload)
+        self._warm_up = warm_up
         self._policies = policies or Policies()
         self._clock = clock
         self._wall = wall
         self._slots: dict[str, Slot] = {}
-        self._usage = UsageSampler()
+        self._usage = UsageSampler(clock)
         self._exit_hooks: list[ExitHook] = []
         self._engine: Supervision | None = None
         self._subreaper_before = False
+        self.commands = ChildCommands(lambda: self._running.reaper.watch, lambda: self._records.environment)
+        """Runs system commands as children of this process, which the table's reaper sees to."""
 
     async def start(self) -> None:
         """Become a child subreaper, reap orphans, start the fork server (it imports while the caller goes on).
 
-        The fork server imports ``preload`` and the modules of the workers that have been added by now.
+        The fork server imports ``preload`` and the modules of the workers that have been added by now; what it forks
+        ahead calls ``warm_up`` (``module:function``, with an empty map), to have done once what every worker does.
         """
         self._records.begin_run()
         self._subreaper_before = prctl.set_child_subreaper(enabled=True)
@@ -80,7 +89,7 @@ class ProcessTable:
         self._engine.exit_hooks = self._exit_hooks
         entries = [slot.what.entry for slot in self._slots.values() if isinstance(slot.what, Forked)]
         modules = dict.fromkeys([*self._preload, *(entry.partition(":")[0] for entry in entries)])
-        slot = self._engine.start(list(modules))
+        slot = self._engine.start(list(modules), self._warm_up)
         self._slots[slot.name] = slot
 
     def on_exit(self, callback: ExitHook) -> None:
@@ -94,13 +103,38 @@ class ProcessTable:
 
         Raises ``Conflict`` for a name that is taken, ``BadRequest`` for one that is not a name.
         """
-        slot = Slot(name, "worker", Forked(entry, dict(args or {})))
-        if name in self._slots or name == "forkserver":
-            raise Conflict(f"there is a process {name} already")
-        self._slots[name] = slot
+        self._add(
+            Slot(
+                name,
+                "worker",
+                Forked(entry, dict(args or {})),
+                rule=RestartRule(backoff=self._policies.backoff),
+                patience=self._policies.patience,
+            )
+        )
+
+    def add_process(self, spec: ProcessSpec) -> None:
+        """Add a process that is exec'd and kept running as ``spec`` says; from then on it is handled like a worker.
+
+        Raises ``Conflict`` for a name that is taken, ``BadRequest`` for one that is not a name.
+        """
+        self._add(
+            Slot(
+                spec.name,
+                "declared",
+                Execed(list(spec.command), spec.cwd, spec.env, spec.user, probed=spec.ready == "probed"),
+                stop_signal=spec.stop_signal,
+                stop_timeout_s=spec.stop_timeout_s,
+                rule=RestartRule(spec.restart, spec.success_codes, spec.no_restart_codes, spec.backoff),
+                patience=Patience(start_s=spec.start_timeout_s, beat_s=None),
+            )
+        )
 
     async def start_worker(self, name: str) -> None:
-        """Start it if it does not run; returns when it has been forked, which is before it is ready."""
+        """Start it if it does not run; returns when it has been forked or exec'd, which is before it is ready.
+
+        What is exec'd raises ``CannotRun`` or ``Unavailable`` if that fails.
+        """
         slot = self._slot(name)
         forgive(slot)
         self._running.fire(slot, Event.START)
@@ -108,10 +142,21 @@ class ProcessTable:
             await asyncio.wait([slot.starting])
 
     def mark_ready(self, name: str, pid: int | None = None) -> None:
-        """Worker ``name`` says that it is ready. With ``pid`` the word of an earlier incarnation is ignored."""
+        """Worker ``name`` says that it is ready, or the probe of a process says so.
+
+        With ``pid`` the word of an earlier incarnation is ignored.
+        """
         slot = self._speaker(name, pid)
         if slot is not None:
             self._running.fire(slot, Event.READY)
+
+    def explain(self, name: str, reason: str) -> None:
+        """Say why ``name`` is not further: what it waits for before its start, or what its probe says during it."""
+        slot = self._slot(name)
+        if slot.phase in ("stopped", "starting") and slot.reason != reason:
+            slot.reason = reason
+            slot.since_at = slot.since_at or self._wall()
+            self._running.publish(slot)
 
     def beat(self, name: str, pid: int | None = None) -> None:
         """Worker ``name`` shows that it lives."""
@@ -138,12 +183,12 @@ class ProcessTable:
 
     # ----------------------------------------------------------------------------------------------------- servers
 
-    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None) -> int:
+    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None, guarded: bool = False) -> int:
         """Start server ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec
-        fails.
+        fails. A ``guarded`` one is no server of the subject: it never outlives the daemon.
         """
         engine = self._running
-        slot = self._server_slot(name)
+        slot = self._server_slot(name, "worker" if guarded else "server")
         slot.what = Execed(list(argv), cwd)
         self._slots[name] = slot
         engine.fire(slot, Event.START)
@@ -210,12 +255,15 @@ class ProcessTable:
         return self.state(name)
 
     async def stop_all(self) -> None:
-        """Stop the workers, then the servers (unless they are kept), then the fork server; nothing is left."""
+        """Stop the workers and the declared, then the servers (unless they are kept), then the fork server.
+
+        Nothing is left then.
+        """
         engine = self._engine
         if engine is None:
             return
         engine.closing = True
-        await asyncio.gather(*(self._stop(slot) for slot in self._of_kind("worker")))
+        await asyncio.gather(*(self._stop(slot) for kind in ("worker", "declared") for slot in self._of_kind(kind)))
         if self._keep_servers:
             for slot in self._of_kind("server"):
                 engine.release(slot)
@@ -239,7 +287,7 @@ class ProcessTable:
         return [slot.state(now) for slot in self._slots.values()]
 
     def sample_usage(self) -> list[ProcessState]:
-        """Measure processor time and memory now (call it once a second); returns ``states()`` with the figures."""
+        """Measure what each process takes now (call it once a second); returns ``states()`` with the figures."""
         usage = self._usage.sample(slot.id for slot in self._slots.values() if slot.id is not None)
         for slot in self._slots.values():
             slot.usage = None if slot.id is None else usage.get(slot.id)
@@ -256,6 +304,11 @@ class ProcessTable:
         if slot.stopping is not None:
             await asyncio.shield(slot.stopping)
 
+    def _add(self, slot: Slot) -> None:
+        if slot.name in self._slots or slot.name == "forkserver":
+            raise Conflict(f"there is a process {slot.name} already")
+        self._slots[slot.name] = slot
+
     def _of_kind(self, kind: str) -> list[Slot]:
         return [slot for slot in self._slots.values() if slot.kind == kind]
 
@@ -267,12 +320,12 @@ class ProcessTable:
             raise Conflict(f"{name} belongs to the daemon", "it is started again by itself when it ends")
         return slot
 
-    def _server_slot(self, name: str) -> Slot:
+    def _server_slot(self, name: str, kind: ProcessKind = "server") -> Slot:
         """The slot that a server of that name may take."""
         slot = self._slots.get(name)
         if slot is None:
-            slot = Slot(name, "server", None)
-        elif slot.kind != "server":
+            slot = Slot(name, kind, None)
+        elif slot.kind != kind or slot.rule is not None:
             raise Conflict(f"{name} is the name of a {slot.kind}")
         elif slot.id is not None or slot.phase in LIVE:
             raise Conflict(f"{name} runs already, as process {self.pid(name)}")
@@ -280,7 +333,7 @@ class ProcessTable:
 
     def _speaker(self, name: str, pid: int | None) -> Slot | None:
         slot = self._slots.get(name)
-        if slot is None or slot.kind != "worker" or slot.id is None or pid not in (None, slot.id.pid):
+        if slot is None or slot.rule is None or slot.id is None or pid not in (None, slot.id.pid):
             return None
         return slot
 

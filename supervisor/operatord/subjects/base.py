@@ -3,13 +3,14 @@
 A subject has two halves built from one ``SubjectSpec``: ``SubjectControl`` lives in the daemon and changes things,
 ``SubjectProbe`` lives in workers and looks. An ``Observation`` is what one look yields; an ``Invariant`` turns
 observations into breaches. A node that does not answer is part of an observation, not an exception; an observation
-that could not be made at all has ``ok`` None, and neither opens nor closes anything.
+that could not be made at all has ``ok`` None, and closes nothing. It opens nothing either, save what is judged on the
+very blindness (``Invariant.on_unknown``).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from operator_protocol.models import EvidenceItem, Fault, FaultKind, Node, Scalar, Severity
 
@@ -65,6 +66,12 @@ class Breach:
     unit: str = ""
 
 
+OnUnknown = Literal["skipped", "checked", "explains"]
+"""What an invariant does on an observation with ``ok`` None. ``checked``: it may open there, and never closes (a
+process that is gone is gone, whatever else is not known). ``explains``: besides, its breach is why nothing is known,
+so that the blindness needs no violation of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invariant:
     """Something that must hold, with the time for which a breach is tolerated."""
@@ -78,6 +85,7 @@ class Invariant:
     """What a person should do, one or two sentences."""
     clear_s: float = 1.0
     """It must hold again for this long before the violation is closed."""
+    on_unknown: OnUnknown = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +116,11 @@ class WorkloadSource:
 class Servers(Protocol):
     """What a subject may ask of the supervisor: processes by name, started by exec, each in its own group."""
 
-    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None) -> int:
-        """Start ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec fails."""
+    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None, guarded: bool = False) -> int:
+        """Start ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec fails.
+
+        A ``guarded`` one is no server but a tool of the daemon: it is never kept, adopted or left behind.
+        """
 
     async def terminate(self, name: str, *, timeout_s: float = 5.0) -> None:
         """TERM, then KILL after ``timeout_s``, until the group is empty. Not running is success."""
@@ -173,6 +184,12 @@ class SubjectControl(Protocol):
         Asked after an undo, beside ``remains``; unlike it, it may take a moment and run commands.
         """
 
+    async def clear(self, fault: Fault, memo: Mapping[str, Scalar]) -> str:
+        """Take back what is outside the subject, touching no server of it: they may all be gone.
+
+        Idempotent. Returns what is left, in one line; empty when nothing is.
+        """
+
     async def revive(self, node_id: str) -> None:
         """Bring a server that died back (``operatorctl restart``)."""
 
@@ -194,6 +211,17 @@ class SubjectProbe(Protocol):
 
     async def close(self) -> None:
         """Give connections back."""
+
+
+@runtime_checkable
+class TakesContainers(Protocol):
+    """A probe of servers in containers; what the engine says of them is handed in."""
+
+    def tell_containers(self, states: Mapping[str, Mapping[str, Scalar]]) -> None:
+        """By node id: ``state`` as the engine words it, ``exit_code``, ``oom_killed``, ``since_at``.
+
+        It takes the place of all that was told before: a node that is not named has no container that is known of.
+        """
 
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]

@@ -15,6 +15,10 @@ def check_subject(name: str) -> None:
 def make_probe(spec: SubjectSpec) -> SubjectProbe:
     """The probe half of the subject that ``spec`` describes."""
     check_subject(spec.name)
+    if spec.name == "tikv":
+        from operatord.subjects.tikv.probe import TiKVProbe
+
+        return TiKVProbe(spec)
     from operatord.subjects.valkey.probe import ValkeyProbe
 
     return ValkeyProbe(spec)

@@ -108,17 +108,44 @@ def run(args: Mapping[str, Any]) -> None:
     module = importlib.import_module(str(args["module"]))
     name, secret = str(args["name"]), str(args.get("secret", ""))
     identity = worker_identity(name, secret, os.getpid()) if secret else name.encode()
-    asyncio.run(_run(name, identity, str(args["ingest"]), module.main))
-
-
-async def _run(name: str, identity: bytes, ingest: str, main: Main) -> None:
+    # ZeroMQ's own thread connects while this one makes a loop.
     context: Context = zmq.Context()
     socket = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.IDENTITY, identity)
     socket.setsockopt(zmq.LINGER, 100)
     socket.setsockopt(zmq.SNDHWM, 50_000)
     socket.setsockopt(zmq.RCVHWM, 1_000)
-    socket.connect(ingest)
+    socket.connect(str(args["ingest"]))
+    try:
+        asyncio.run(_run(name, socket, module.main))
+    except BadRequest as error:
+        # What the daemon configured it with makes no sense to it, and will not on the next start.
+        print(f"cannot work with this configuration: {error}", file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
+    finally:
+        socket.close()
+        context.term()
+
+
+def warm_up(_: Mapping[str, Any]) -> None:
+    """Do once, for nobody, what every worker does first: the pages that this touches are its own from then on."""
+
+    async def nothing(ctx: WorkerContext) -> None:
+        ctx.ready()
+        await asyncio.sleep(0)
+
+    context: Context = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.connect("inproc://nobody")
+    try:
+        asyncio.run(_run("spare", socket, nothing))
+    finally:
+        socket.close()
+        context.term()
+
+
+async def _run(name: str, socket: "zmq.Socket[bytes]", main: Main) -> None:
     ctx = WorkerContext(name, socket)
     work = asyncio.ensure_future(main(ctx))
     beats = asyncio.create_task(_beat(ctx))
@@ -130,8 +157,6 @@ async def _run(name: str, identity: bytes, ingest: str, main: Main) -> None:
     finally:
         beats.cancel()
         ctx.close()
-        socket.close()
-        context.term()
 
 
 async def _beat(ctx: WorkerContext) -> None:

@@ -67,6 +67,16 @@ def test_processes_lists_why_a_process_is_not_running(daemon: ScriptedDaemon, ct
     assert any_json(ctl("processes", "--json").stdout)["processes"][1]["name"] == "valkey-2"
 
 
+def test_processes_shows_the_last_lines_of_one_that_failed(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    lines = [f"line {number}" for number in range(20)]
+    failed = bodies.process("api", "failed", kind="declared", pid=None, reason="given up", last_lines=[*lines, "\x07!"])
+    trying = bodies.process("web", "backoff", kind="declared", pid=None, last_lines=["not shown yet"])
+    daemon.on("processes", lambda _: {"processes": [to_body(failed), to_body(trying)]})
+    shown = ctl("processes").stdout
+    assert shown.splitlines()[-6:] == ["The last lines of api:", *(f"  {one}" for one in (*lines[-4:], "\\x07!"))]
+    assert "not shown yet" not in shown
+
+
 @pytest.mark.parametrize("command", ["restart", "stop"])
 def test_restart_and_stop_wait_for_the_outcome(daemon: ScriptedDaemon, ctl: Ctl, command: str) -> None:
     def work(args: Body) -> Script:

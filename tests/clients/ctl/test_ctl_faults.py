@@ -12,8 +12,10 @@ from tests.clients import bodies
 from tests.clients.ctl.conftest import CTL, Ctl
 from tests.clients.scripted import Script, ScriptedDaemon, any_json
 
+from operator_clients.ctl.session import to_json
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, DeadlineExceeded
+from operator_protocol.models import FaultKind, FaultParam
 from operator_protocol.records import to_body
 
 
@@ -45,6 +47,82 @@ def test_fault_passes_all_it_was_told_on(daemon: ScriptedDaemon, ctl: Ctl) -> No
     assert any_json(done.stdout)["fault"]["owed"] is True
     sent = {"kind": "pause", "target": "replica", "countdown": 0, "for": 30.0, "force": True}
     assert daemon.asked("fault") == [sent]
+
+
+def test_parameters_travel_as_they_were_typed_because_only_the_daemon_knows_their_types(
+    daemon: ScriptedDaemon, ctl: Ctl
+) -> None:
+    count_down_and_inject(daemon, 0)
+    done = ctl("fault", "slow", "--set", "percent=50", "--set", "period=40ms", "--set", "peer=a=b")
+    assert done.returncode == 0
+    assert daemon.asked("fault")[0]["params"] == {"percent": "50", "period": "40ms", "peer": "a=b"}
+
+
+@pytest.mark.parametrize("setting", ["percent", "=50", "percent=", " = "])
+def test_a_parameter_without_name_or_value_is_a_usage_error(ctl: Ctl, setting: str) -> None:
+    done = ctl("fault", "slow", "--set", setting)
+    assert done.returncode == 2
+    assert "is not NAME=VALUE" in done.stderr
+
+
+KINDS = [
+    FaultKind("kill", "SIGKILL: gone at once", "starting it again"),
+    FaultKind(
+        "slow",
+        "stopped and continued",
+        "SIGCONT",
+        [
+            FaultParam("percent", "share of the time stopped", 70.0, "%", 1.0, 95.0),
+            FaultParam("size", "how much", 64 * 1024**2, "bytes", 4096.0),
+            FaultParam("rate", "how fast", 1024**2, "bytes/s", 1024.0, float(1024**3)),
+            FaultParam("direction", "which way", "both", choices=["in", "out", "both"]),
+            FaultParam("exact", "no jitter", False),
+            FaultParam("peer", "another node", ""),
+        ],
+    ),
+    FaultKind("loss", "packets are dropped", "removing the rule", needs="root", missing="this daemon is not root"),
+]
+
+
+def test_the_catalogue_is_listed_with_what_may_be_set_and_what_is_missing(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    document = {"kinds": [to_body(kind) for kind in KINDS], "owed": [to_body(bodies.fault())]}
+    daemon.on("faults", lambda _: document)
+    done = ctl("faults")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        done.stdout
+        == """\
+kill
+    SIGKILL: gone at once
+    undone by starting it again
+slow
+    stopped and continued
+    undone by SIGCONT
+    --set percent=70%  share of the time stopped (1 % to 95 %)
+    --set size=64MiB  how much (at least 4 KiB)
+    --set rate=1MiB/s  how fast (1 KiB/s to 1 GiB/s)
+    --set direction=both  which way (one of in, out, both)
+    --set exact=false  no jitter (true or false)
+    --set peer=…  another node (text)
+loss  not here
+    packets are dropped
+    undone by removing the rule
+    needs root
+    missing: this daemon is not root
+owed: kill valkey-1 (active), fault id f1
+"""
+    )
+    assert any_json(ctl("faults", "--json").stdout) == any_json(to_json(document))
+
+
+def test_one_kind_of_the_catalogue_is_shown_alone_and_an_unknown_one_refused(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    daemon.on("faults", lambda _: {"kinds": [to_body(kind) for kind in KINDS], "owed": []})
+    assert ctl("faults", "kill").stdout.startswith("kill\n")
+    assert "slow" not in ctl("faults", "kill").stdout
+    assert [kind["name"] for kind in any_json(ctl("faults", "loss", "--json").stdout)["kinds"]] == ["loss"]
+    refused = ctl("faults", "earthquake")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no fault is called 'earthquake' (there are kill, slow, loss)" in refused.stderr
 
 
 def test_fault_without_waiting_returns_when_it_is_accepted(daemon: ScriptedDaemon, ctl: Ctl) -> None:

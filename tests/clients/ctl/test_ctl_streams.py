@@ -1,9 +1,13 @@
 """``logs`` and ``events``: a look back, and following."""
 
 import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 
+import pytest
 from tests.clients import bodies
-from tests.clients.ctl.conftest import Ctl, Popen
+from tests.clients.ctl.conftest import CTL, Ctl, Popen
 from tests.clients.scripted import ScriptedDaemon
 
 from operator_protocol.records import to_body
@@ -94,3 +98,34 @@ def test_a_reader_that_has_left_before_the_answer_comes_is_quiet_too(daemon: Scr
     assert process.wait(10) in (141, 0)
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("events",), ("--help",)])
+def test_output_that_cannot_be_written_is_one_line(
+    daemon: ScriptedDaemon, start_ctl: Popen, words: tuple[str, ...]
+) -> None:
+    daemon.on("status", lambda _: bodies.status())
+    daemon.publish("fault.injected", bodies.fault())
+    with Path("/dev/full").open("wb") as full:
+        process = start_ctl(*words, stdout=full.fileno())
+        _, told = process.communicate(timeout=20)
+    assert (process.returncode, told) == (1, "operatorctl: cannot write the output: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "streams", "code"),
+    [
+        ("status", ">&-", 0),
+        ("status --json", ">&- 2>&- <&-", 0),
+        ("frobnicate", "2>&-", 2),
+        ("frobnicate", "2>/dev/full", 2),
+        ("frobnicate --json", ">/dev/full 2>&1", 2),
+    ],
+)
+def test_closed_and_full_streams_do_not_change_the_exit_code(
+    daemon: ScriptedDaemon, ctl_env: Mapping[str, str], words: str, streams: str, code: int
+) -> None:
+    daemon.on("status", lambda _: bodies.status())
+    argv = ["sh", "-c", f'exec "$@" {words} {streams}', "sh", *CTL]
+    done = subprocess.run(argv, env=dict(ctl_env), capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

@@ -192,6 +192,16 @@ def test_a_worker_that_was_killed_is_seen_going_and_coming_back() -> None:
     assert "↻1" in later and "↻1 back" not in later
 
 
+def test_declared_processes_stand_after_the_workers_and_say_what_they_wait_for() -> None:
+    film = scenes.healthy()
+    film.show("process.api.state", scenes.process("api", "stopped", kind="declared", pid=None, reason="waits for db"))
+    film.show("process.db.state", scenes.process("db", kind="declared"))
+    text = shown(film.view(), SIZES[2])
+    assert "api" in shown(film.view())
+    assert text.index("ycsb") < text.index("api") < text.index("db ")
+    assert "api          stopped: waits for db" in text
+
+
 def test_the_agent_shows_its_steps_then_its_diagnosis() -> None:
     thinking = shown(scenes.diagnosing().view(), SIZES[1])
     for word in ("tool", "evidence", "thought", "result", "thinking", "ticket #1 node_down valkey-1"):

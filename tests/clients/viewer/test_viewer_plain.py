@@ -149,6 +149,16 @@ def test_output_that_cannot_be_written_is_one_line(daemon: ScriptedDaemon) -> No
     assert (done.returncode, done.stderr) == (1, "operator-viewer: cannot write: No space left on device\n")
 
 
+def test_closed_standard_output_is_nobody_who_reads_not_a_socket_of_ours(daemon: ScriptedDaemon) -> None:
+    argv = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "--plain", "--endpoint", str(daemon.directory)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
+        daemon.wait_joined()
+        # The second descriptor is no pipe of the bus.
+        assert Path(f"/proc/{process.pid}/fd/1").readlink() == Path("/dev/null")
+        process.terminate()
+        assert process.wait(10) == 143
+
+
 def test_an_endpoint_that_cannot_be_is_one_line_and_a_usage_error() -> None:
     done = subprocess.run([*COMMAND, "--endpoint", "/x" * 60], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -134,6 +134,7 @@ def test_a_step_says_which_frame_it_was(player: Player) -> None:
     assert "cluster.health, frame" in player.screen()[-2]
     player.press(">")
     assert player.replay.position_s == pytest.approx(11.3)
+    assert "cluster.health, frame" not in player.screen()[-2]
     player.press("end", ".")
     assert "this is the end of the recording" in player.screen()[-2]
 

@@ -167,6 +167,17 @@ def test_a_worker_that_ended_says_how() -> None:
     ]
 
 
+def test_a_declared_process_says_why_it_failed_and_an_end_without_error_is_no_bad_news() -> None:
+    film = scenes.healthy()
+    for name in ("api", "job"):
+        film.show(f"process.{name}.state", scenes.process(name, kind="declared"))
+    reason = "exit code 3; given up after 4 deaths"
+    film.show("process.api.state", scenes.process("api", "failed", kind="declared", exit_code=3, reason=reason))
+    film.show("process.job.state", scenes.process("job", "stopped", kind="declared", exit_code=0))
+    told = [(one.text, one.tone) for one in film.view().story.log if one.kind == "process"][-2:]
+    assert told == [(f"api failed: {reason}", "bad"), ("job ended with exit code 0", "plain")]
+
+
 def test_an_observation_that_fails_is_told_once_and_its_end_too() -> None:
     film = scenes.healthy()
     for _ in range(3):

@@ -12,7 +12,7 @@ import zmq
 
 from operator_protocol.codec import Body, pack, unpack
 from operator_protocol.endpoint import Endpoint, runtime_endpoint
-from operator_protocol.errors import Conflict, DeadlineExceeded, NotFound, Unavailable, UnknownCommand
+from operator_protocol.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, Unavailable, UnknownCommand
 from operator_protocol.frames import Frame, decode_frame
 from operator_protocol.journal import read_frames, read_journal
 from operator_protocol.recording import Recording
@@ -311,7 +311,7 @@ def test_a_torn_tail_is_tolerated(tmp_path: Path, cut: int) -> None:
 def test_a_file_that_is_no_journal_is_said_so(tmp_path: Path) -> None:
     path = tmp_path / "x.opj"
     path.write_bytes(b"hello")
-    with pytest.raises(Exception, match="not a journal"):
+    with pytest.raises(BadRequest, match="not a journal"):
         list(read_frames(path))
     with pytest.raises(NotFound):
         list(read_frames(tmp_path / "none.opj"))
@@ -324,5 +324,6 @@ def test_a_journal_that_cannot_be_written_stops_and_says_so_once(tmp_path: Path)
     directory.rmdir()
     for _ in range(3):
         journal.append([b"t", b"h", b"b"])
+        journal.flush()
     assert len(errors) == 1
     assert unpack(pack(errors[0])) == errors[0]

@@ -192,7 +192,7 @@ def test_a_countdown_can_be_interrupted_and_then_nothing_happened(tmp_path: Path
         assert (failed.error, failed.owed, failed.remaining) == ("aborted during the countdown", False, None)
         assert bench.topics().count("fault.failed") == 1
         await bench.timeline.advance(10)
-        assert bench.cluster.log == []
+        assert not any(line.startswith("inject") for line in bench.cluster.log)
         assert bench.desk.owed() == bench.desk.counting_down() == []
 
     play(tmp_path, scenario)
@@ -282,6 +282,36 @@ def test_a_fault_of_limited_time_whose_undo_fails_is_tried_until_it_works(tmp_pa
         assert len(bench.desk.owed()) == 1
         bench.cluster.refuses_undo = None
         await bench.timeline.advance(40)
+        assert bench.desk.owed() == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_fault_of_limited_time_ends_by_itself_also_when_who_asked_has_gone_away(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.cluster.gate = asyncio.Event()
+        task = asyncio.create_task(bench.desk.inject(countdown_s=0, for_s=10))
+        await settle()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        bench.cluster.gate.set()
+        await bench.timeline.advance(5)
+        assert [fault.state for fault in bench.desk.owed()] == ["active"]
+        await bench.timeline.advance(10)
+        assert bench.desk.owed() == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_fault_of_limited_time_that_failed_half_way_is_tried_again_when_its_time_is_over(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.cluster.breaks_after_injecting = Unavailable("half of it only")
+        bench.cluster.refuses_undo = Unavailable("not now")
+        with pytest.raises(Unavailable, match="half of it only"):
+            await bench.timeline.run(bench.desk.inject(countdown_s=0, for_s=10))
+        assert len(bench.desk.owed()) == 1
+        bench.cluster.refuses_undo = None
+        await bench.timeline.advance(20)
         assert bench.desk.owed() == []
 
     play(tmp_path, scenario)
@@ -516,7 +546,7 @@ def test_an_unknown_kind_is_answered_with_the_catalogue(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         with pytest.raises(NotFound) as refused:
             await bench.desk.inject("explode")
-        assert refused.value.hint == "there are kill, stop, pause, restart"
+        assert refused.value.hint == "there are kill, stop, pause, restart, slow, latency"
 
     play(tmp_path, scenario)
 
@@ -626,7 +656,7 @@ def test_a_cluster_that_ended_takes_its_faults_with_it(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         await bench.desk.inject("kill", "node-0", countdown_s=0)
         await bench.desk.release()
-        (fault,) = bench.desk.forfeit("the cluster was stopped")
+        (fault,) = await bench.desk.forfeit("the cluster was stopped")
         assert (fault.state, fault.recovered_by) == ("recovered", "the cluster was stopped")
         assert read_owed(bench.path) == []
 

@@ -10,6 +10,15 @@ from .toy_cluster import RULES, look, node
 
 PD = [Node(f"pd{number}", "pd", "pd", "", "up") for number in range(1, 4)]
 STORES = [Node(f"tikv{number}", "tikv", "tikv", "", "up") for number in range(1, 4)]
+LAST_COPY = "it is the last live copy of shard-0: nobody would be left to serve its data"
+NO_MAJORITY = (
+    "only 1 of 3 votes ({}) would be left, and 2 are a majority: nobody could be elected any more, and {} would stop"
+    " serving"
+)
+TOO_FEW = (
+    "only 1 live members of tikv would be left, and 2 are needed: some of its data would have too few copies"
+    " to be served"
+)
 TIKV_RULES = GuardRules("pd", {"tikv": 2})
 
 
@@ -20,16 +29,16 @@ def test_any_single_node_of_a_healthy_cluster_may_be_taken(victim: str) -> None:
 
 def test_the_last_live_member_of_a_shard_is_refused_by_name() -> None:
     seen = look(node("node-3", "down"), ok=False, reason="replica down")
-    assert refusals(node("node-0"), seen, RULES, {"node-3"}) == ["it is the last live copy of shard-0"]
+    assert refusals(node("node-0"), seen, RULES, {"node-3"}) == [LAST_COPY]
 
 
 def test_a_node_that_was_told_to_die_counts_as_dead_even_while_it_still_looks_alive() -> None:
-    assert refusals(node("node-0"), look(), RULES, {"node-3"}) == ["it is the last live copy of shard-0"]
+    assert refusals(node("node-0"), look(), RULES, {"node-3"}) == [LAST_COPY]
 
 
 def test_a_replica_that_lags_is_no_copy_to_rely_on() -> None:
     seen = look(node("node-3", "degraded"))
-    assert refusals(node("node-0"), seen, RULES, ()) == ["it is the last live copy of shard-0"]
+    assert refusals(node("node-0"), seen, RULES, ()) == [LAST_COPY]
 
 
 def test_a_degraded_primary_still_holds_its_data() -> None:
@@ -39,9 +48,7 @@ def test_a_degraded_primary_still_holds_its_data() -> None:
 def test_the_second_of_three_primaries_is_refused_until_the_first_was_succeeded() -> None:
     killed = node("node-0", "down")
     before = look(killed, ok=False)
-    assert refusals(node("node-1"), before, RULES, {"node-0"}) == [
-        "only 1 of 3 votes (primary) would be left, and 2 are a majority"
-    ]
+    assert refusals(node("node-1"), before, RULES, {"node-0"}) == [NO_MAJORITY.format("primary", "toy")]
     after = look(node("node-0", "down", role="replica"), node("node-3", role="primary"), ok=False)
     assert refusals(node("node-1"), after, RULES, {"node-0"}) == []
 
@@ -54,15 +61,13 @@ def test_a_replica_may_be_taken_while_a_primary_is_owed_in_another_shard() -> No
 def test_a_subject_whose_voters_share_one_group_counts_them_one_by_one() -> None:
     seen = Observation("tikv", True, "", [*PD, *STORES])
     assert refusals(PD[0], seen, TIKV_RULES, ()) == []
-    assert refusals(PD[0], seen, TIKV_RULES, {"pd2"}) == ["only 1 of 3 votes (pd) would be left, and 2 are a majority"]
+    assert refusals(PD[0], seen, TIKV_RULES, {"pd2"}) == [NO_MAJORITY.format("pd", "tikv")]
 
 
 def test_stores_are_taken_only_as_far_as_their_replicas_can_spare() -> None:
     seen = Observation("tikv", True, "", [*PD, *STORES])
     assert refusals(STORES[0], seen, TIKV_RULES, ()) == []
-    assert refusals(STORES[0], seen, TIKV_RULES, {"tikv2"}) == [
-        "only 1 live members of tikv would be left, and 2 are needed"
-    ]
+    assert refusals(STORES[0], seen, TIKV_RULES, {"tikv2"}) == [TOO_FEW]
 
 
 @pytest.mark.parametrize(

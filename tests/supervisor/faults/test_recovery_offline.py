@@ -66,9 +66,23 @@ def test_nothing_is_asked_of_a_cluster_that_is_known_to_be_gone(tmp_path: Path, 
         await leave_owed(bench, "node-0")
         if known == "no members":
             bench.cluster.members = []
-        before = list(bench.cluster.log)
+        bench.cluster.log.clear()
         assert await recover(bench, exists=False if known == "told" else None) == [("node-0", CLUSTER_GONE)]
-        assert bench.cluster.log == before
+        assert bench.cluster.log == ["clear kill node-0"]
+
+    asyncio.run(run())
+
+
+def test_what_a_fault_left_outside_a_cluster_that_is_gone_is_still_owed_until_it_is_gone_too(tmp_path: Path) -> None:
+    async def run() -> None:
+        bench = Bench(tmp_path)
+        await leave_owed(bench, "node-0")
+        bench.cluster.left_outside = "table inet operator"
+        with pytest.raises(DeadlineExceeded, match="kill node-0 is still owed: table inet operator"):
+            await recover(bench, exists=False)
+        assert len(read_owed(bench.path)) == 1
+        bench.cluster.left_outside = ""
+        assert await recover(bench, exists=False) == [("node-0", CLUSTER_GONE)]
 
     asyncio.run(run())
 

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, TypeVar
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import OperatorError
-from operator_protocol.models import EvidenceItem, Fault, FaultKind, Node, NodeState, Scalar
+from operator_protocol.models import EvidenceItem, Fault, FaultKind, FaultParam, Node, NodeState, Scalar
 from operator_protocol.records import from_body
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
@@ -173,6 +173,9 @@ class ToyCluster:
         """What was asked of it, in order."""
         self.breaks_after_injecting: Exception | None = None
         self.refuses_undo: OperatorError | None = None
+        self.refuses_to_prepare: OperatorError | None = None
+        self.left_outside = ""
+        """What of a fault is left outside the cluster, and cannot be taken back."""
         self.looks_until_healthy = 0
         """After an undo, this many looks still show a cluster that is not healthy."""
         self.blind: OperatorError | None = None
@@ -197,10 +200,16 @@ class ToyCluster:
         self.log.append("stop")
 
     def faults(self) -> Mapping[str, FaultKind]:
-        return {kind: FaultKind(kind, kind, "undone") for kind in ("kill", "stop", "pause", "restart")}
+        share = FaultParam("percent", "share", 70.0, "%", 1.0, 95.0)
+        return {kind: FaultKind(kind, kind, "undone") for kind in ("kill", "stop", "pause", "restart")} | {
+            "slow": FaultKind("slow", "slow", "undone", [share]),
+            "latency": FaultKind("latency", "late", "undone", missing="this kernel has no netem"),
+        }
 
     async def prepare(self, fault: Fault) -> Mapping[str, Scalar]:
         self.log.append(f"prepare {fault.kind} {fault.target}")
+        if self.refuses_to_prepare is not None:
+            raise self.refuses_to_prepare
         return {"was": self.roles[fault.target]}
 
     async def inject(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
@@ -219,6 +228,10 @@ class ToyCluster:
         if self.refuses_undo is not None:
             raise self.refuses_undo
         await self.revive(fault.target)
+
+    async def clear(self, fault: Fault, memo: Mapping[str, Scalar]) -> str:
+        self.log.append(f"clear {fault.kind} {fault.target}")
+        return self.left_outside
 
     async def leftovers(self, fault: Fault, memo: Mapping[str, Scalar]) -> str:
         return ""
@@ -289,7 +302,7 @@ class Bench:
         self.journal = UndoJournal(self.path, wall=self.timeline.wall)
         self.desk = self.new_desk()
 
-    def new_desk(self) -> FaultDesk:
+    def new_desk(self, cooldown_s: float = 0.0) -> FaultDesk:
         return FaultDesk(
             self.cluster,
             self.journal,
@@ -299,6 +312,7 @@ class Bench:
             wall=self.timeline.wall,
             sleep=self.timeline.sleep,
             limits=Limits(),
+            cooldown_s=cooldown_s,
         )
 
     def restart(self) -> None:

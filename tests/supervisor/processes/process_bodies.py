@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from operator_protocol.records import from_body
+from operatord.subjects.base import SubjectSpec
+
 Args = Mapping[str, Any]
 
 
@@ -65,6 +68,41 @@ def parent(args: Args) -> None:
     print("ready")
     while True:
         signal.pause()
+
+
+async def main(ctx: object) -> None:
+    """As a module of the runtime of all workers: its configuration is nonsense."""
+    from_body(SubjectSpec, {"members": []})
+
+
+def circling(args: Args) -> None:
+    """Beats for a while, and then runs in circles."""
+    print("ready")
+    for _ in range(5):
+        print("beat")
+        time.sleep(0.05)
+    while True:
+        pass
+
+
+def crashing(args: Args) -> None:
+    """Is killed in the middle of a line, while a child that has left the group goes on writing to its output."""
+    noise = "import time\nwhile True: print('noise', flush=True); time.sleep(0.001)"
+    outside = subprocess.Popen([sys.executable, "-S", "-c", noise], start_new_session=True)
+    print(f"children {outside.pid}")
+    for number in range(args["lines"]):
+        print(f"line {number}")
+    print("my last words")
+    sys.stdout.write("and half a l")
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def flooding(args: Args) -> None:
+    """Prints as much as it can, for ever, in lines of a hundred bytes."""
+    block = b"".join(b"%099d\n" % number for number in range(1000))
+    while True:
+        os.write(1, block)
 
 
 def inspect(args: Args) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from operatord.processes import procfs
-from operatord.processes.procfs import ProcessId
+from operatord import procfs
 from operatord.processes.records import ServerRecords, end_leftovers
+from operatord.procfs import ProcessId
 
 HERE = Path(__file__).parent
 

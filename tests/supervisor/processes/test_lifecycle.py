@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from operator_protocol.models import ProcessPhase
 from operatord.processes.backoff import BackoffPolicy, History, after_death
-from operatord.processes.lifecycle import LIVE, TRANSITIONS, Action, Event, Patience, Step, overdue
+from operatord.processes.lifecycle import LIVE, TRANSITIONS, Action, Event, Overdue, Patience, Step, overdue
 
 PHASES: tuple[ProcessPhase, ...] = get_args(ProcessPhase)
 
@@ -25,6 +25,8 @@ MOVES: dict[tuple[ProcessPhase, Event], Step] = {
     ("ready", Event.DIED): Step(Action.WAIT, "backoff"),
     ("starting", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "failed"),
     ("ready", Event.DIED_FOR_GOOD): Step(Action.NOTHING, "failed"),
+    ("starting", Event.ENDED): Step(Action.NOTHING, "stopped"),
+    ("ready", Event.ENDED): Step(Action.NOTHING, "stopped"),
     ("starting", Event.STOP): Step(Action.TERMINATE, "stopping"),
     ("ready", Event.STOP): Step(Action.TERMINATE, "stopping"),
     ("stopping", Event.GONE): Step(Action.NOTHING, "stopped"),
@@ -54,7 +56,7 @@ def test_whatever_happens_a_process_is_only_spawned_when_there_is_none(events: l
         if step.action in (Action.KILL, Action.TERMINATE):
             assert phase in LIVE
         if phase in LIVE and step.next not in LIVE:
-            assert event in (Event.DIED, Event.DIED_FOR_GOOD, Event.GONE)
+            assert event in (Event.DIED, Event.DIED_FOR_GOOD, Event.ENDED, Event.GONE)
         phase = step.next
 
 
@@ -115,9 +117,15 @@ def test_what_is_never_given_up_keeps_no_list_of_its_deaths() -> None:
 
 def test_silence_is_judged_by_state() -> None:
     patience = Patience(start_s=10.0, beat_s=1.0, missed_beats=3)
-    assert overdue(patience, "starting", now=10.0, last_sign=0.0) is None
-    assert overdue(patience, "starting", now=10.1, last_sign=0.0) is Event.START_OVERDUE
-    assert overdue(patience, "ready", now=3.0, last_sign=0.0) is None
-    assert overdue(patience, "ready", now=3.1, last_sign=0.0) is Event.BEATS_OVERDUE
+    assert overdue(patience, "starting", now=9.9, last_sign=0.0) == Overdue(due_at=10.0)
+    assert overdue(patience, "starting", now=10.0, last_sign=0.0).event is Event.START_OVERDUE
+    assert overdue(patience, "ready", now=2.9, last_sign=0.0) == Overdue(due_at=3.0)
+    assert overdue(patience, "ready", now=3.0, last_sign=0.0).event is Event.BEATS_OVERDUE
     for phase in set(PHASES) - {"starting", "ready"}:
-        assert overdue(patience, phase, now=1e9, last_sign=0.0) is None
+        assert overdue(patience, phase, now=1e9, last_sign=0.0) == Overdue()
+
+
+def test_what_does_not_beat_is_never_silent_for_too_long() -> None:
+    patience = Patience(start_s=10.0, beat_s=None)
+    assert overdue(patience, "ready", now=1e9, last_sign=0.0) == Overdue()
+    assert overdue(patience, "starting", now=10.0, last_sign=0.0).event is Event.START_OVERDUE

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 import pytest
 
 from operator_protocol.errors import Unavailable
-from operatord.processes import prctl, procfs
+from operatord import procfs
+from operatord.processes import prctl
 from operatord.processes.groups import end_group, living_members, signal_group, signal_process
-from operatord.processes.procfs import ProcessId
 from operatord.processes.spawn import Spawned, spawn
+from operatord.procfs import ProcessId
 
 
 @contextmanager

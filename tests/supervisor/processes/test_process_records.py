@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from operatord.processes import procfs
+from operatord import procfs
 from operatord.processes.detached import DetachedServers
-from operatord.processes.procfs import ProcessId
 from operatord.processes.records import ServerRecord, ServerRecords, end_leftovers
 from operatord.processes.spawn import spawn
+from operatord.procfs import ProcessId
 
 HERE = Path(__file__).parent
 
@@ -101,6 +101,7 @@ def test_records_survive_and_are_replaced_as_a_whole(tmp_path: Path) -> None:
     records = ServerRecords(path)
     records.add(ServerRecord("valkey-0", 1234, 5678, ["valkey-server", "--port", "7000"], "/somewhere"))
     records.add(ServerRecord("monitor", 1235, 5679, kind="worker"))
+    records.flush()
     again = ServerRecords(path)
     assert again.all() == records.all()
     assert [record.name for record in again.servers()] == ["valkey-0"]

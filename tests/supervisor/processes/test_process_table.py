@@ -11,13 +11,13 @@ import psutil
 import pytest
 
 from operator_protocol.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, Unavailable
-from operatord.processes import procfs
+from operatord import procfs
 from operatord.processes.backoff import BackoffPolicy
 from operatord.processes.lifecycle import Patience
-from operatord.processes.procfs import ProcessId
 from operatord.processes.records import ServerRecords
 from operatord.processes.supervision import Policies
 from operatord.processes.table import ProcessTable
+from operatord.procfs import ProcessId
 
 from .conftest import QUICK, MakeHost
 
@@ -112,7 +112,7 @@ def test_a_worker_that_never_gets_ready_is_killed_at_its_deadline(host: MakeHost
                 await h.table.wait_ready(["agent"], 0.2)
             await h.until(lambda: bool(h.exits))
             assert h.exits[0][1].signal == signal.SIGKILL
-            assert "no sign of life" in h.exits[0][1].reason
+            assert "not ready after" in h.exits[0][1].reason
 
     asyncio.run(story())
 
@@ -408,8 +408,29 @@ def test_usage_is_measured_for_what_runs(host: MakeHost) -> None:
             rss = states["monitor"].rss
             assert rss is not None
             assert rss == pytest.approx(psutil.Process(pid).memory_info().rss, rel=0.2)
-            assert states["monitor"].cpu_percent is not None
+            assert states["monitor"].cpu_percent == 0
+            assert states["monitor"].descriptors == psutil.Process(pid).num_fds()
+            assert states["monitor"].threads == 1
             assert states["agent"].rss is None
+            assert states["agent"].descriptors is None
+
+
+def test_a_worker_that_runs_in_circles_is_found_and_its_processor_time_shown(host: MakeHost) -> None:
+    async def story() -> None:
+        policies = Policies(backoff=QUICK.backoff, patience=Patience(beat_s=0.5, missed_beats=3))
+        async with host(policies) as h:
+            first = await h.worker("monitor", "circling")
+            h.table.sample_usage()
+            await h.until(lambda: h.lines("monitor").count("beat") == 5)
+            busy = psutil.Process(first).cpu_times().user
+            await h.until(lambda: bool(h.exits) or psutil.Process(first).cpu_times().user > busy + 0.1)
+            percent = {state.name: state.cpu_percent for state in h.table.sample_usage()}["monitor"]
+            assert percent is not None
+            assert percent > 1
+            await h.until(lambda: bool(h.exits))
+            assert "no sign of life" in h.exits[0][1].reason
+            await h.table.wait_ready(["monitor"], 15)
+            assert h.pid("monitor") != first
 
     asyncio.run(story())
 

@@ -56,6 +56,16 @@ def test_files_are_bounded_in_size_and_number_and_the_newest_are_kept(tmp_path: 
     assert numbers == list(range(numbers[0], 100))
 
 
+def test_a_log_that_somebody_deleted_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    audit = Audit(path)
+    audit.log.write({"number": 0})
+    path.unlink()
+    audit.log.write({"number": 1})
+    audit.log.close()
+    assert [record["number"] for record in records(path)] == [1]
+
+
 def test_repetitions_are_counted_and_accounted_for_when_the_minute_is_over(tmp_path: Path) -> None:
     audit = Audit(tmp_path / "audit.log")
     for _ in range(1000):
@@ -91,6 +101,19 @@ def test_any_number_of_strangers_neither_grows_it_without_bound_nor_hides_what_o
     assert "too many" in denied[-1]["reason"]
     assert sum(record.get("repeated", 1) for record in denied) == strangers
     assert [record["cmd"] for record in written if record["event"] == "command"] == ["status"]
+
+
+def test_fewer_kinds_can_be_told_apart_for_those_that_anybody_can_make_up(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.log")
+    for number in range(10):
+        audit.log.write_first(number, {"event": "denied", "key": number}, max_kinds=3)
+    assert audit.log.write_first("known", {"event": "denied", "key": "known"})
+    audit.log.close()
+    written = records(tmp_path / "audit.log")
+    assert [record.get("key") for record in written[:3]] == [0, 1, 2]
+    assert "too many" in written[3]["reason"]
+    assert written[4]["key"] == "known"
+    assert written[5]["repeated"] == 6
 
 
 def test_a_log_that_cannot_be_written_is_said_once_and_what_is_lost_is_counted(tmp_path: Path) -> None:

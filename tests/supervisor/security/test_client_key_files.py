@@ -52,7 +52,7 @@ def test_addresses_that_can_be(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "tcp://", "tcp://h", "tcp://h:", "tcp://:1", "tcp://h:0", "tcp://h:65535", "tcp://h:x", "tcp://h:1/x",
-     "tcp://::1:7411", "tcp://[]:1", "udp://h:1", "tcp://a;b:1", "tcp://h:²"],
+     "tcp://::1:7411", "tcp://[]:1", "udp://h:1", "tcp://a;b:1", "tcp://h:²", "tcp://-:1", "tcp://ä:1", "tcp://a'b:1"],
 )  # fmt: skip
 def test_addresses_that_cannot_be(address: str) -> None:
     with pytest.raises(BadRequest):
@@ -94,3 +94,23 @@ def test_a_damaged_key_file_is_refused_without_showing_what_is_in_it(tmp_path: P
         read_key_file(str(file))
     assert str(file) in refused.value.message
     assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize("endpoint", ["udp://h:1", "http://h", "tcp://*:7411"])
+def test_what_no_client_can_connect_to_is_no_endpoint(tmp_path: Path, endpoint: str) -> None:
+    with pytest.raises(BadRequest):
+        resolve_endpoint(endpoint, {}, key=str(key_file(tmp_path)))
+
+
+@pytest.mark.parametrize("content", ["[" * 16_000, "{", "[]", "\x00"])
+def test_what_is_no_key_file_is_said_so(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "x.key"
+    file.touch(0o600)
+    file.write_text(content)
+    with pytest.raises(BadRequest, match="is not a key file"):
+        read_key_file(str(file))
+
+
+def test_a_home_of_nobody_is_a_file_that_is_not_there() -> None:
+    with pytest.raises(BadRequest, match="cannot read the key file ~no-such-user/x"):
+        read_key_file("~no-such-user/x")

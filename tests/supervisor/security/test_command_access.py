@@ -9,7 +9,7 @@ from operatord.control.access import Access, Peer, require
 from operatord.control.commands import COMMANDS
 from operatord.keys import KeyRing, KeyStore
 
-READING = {"ping", "hello", "snapshot", "status", "processes", "tickets", "ticket"}
+READING = {"ping", "hello", "snapshot", "status", "processes", "tickets", "ticket", "faults"}
 
 
 def test_what_a_read_key_may_send_is_a_list_that_grows_on_purpose_only() -> None:
@@ -21,6 +21,14 @@ def test_the_kernel_says_who_comes_over_ipc_and_the_name_is_declared() -> None:
     assert (caller.actor, caller.rights, caller.where, caller.key) == ("alice[1]", "all", "uid 1000, pid 4242", "")
     assert "declared" in str(caller)
     require(caller, "fault", reads=False)
+
+
+def test_who_comes_over_ipc_and_claims_a_key_is_still_who_the_kernel_says(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    ring = KeyRing(store, on_revoked=lambda _: None, on_error=pytest.fail)
+    claimed = store.create("console", "control").public
+    caller = Access(ring).caller(Peer(claimed, "localhost:1000:100:4242"), "mallory[1]")
+    assert (caller.actor, caller.where, caller.key) == ("mallory[1]", "uid 1000, pid 4242", "")
 
 
 @pytest.mark.parametrize("address", ["", "10.0.0.1", "::1", "fe80::1:2:3:4", "1:2:3:4:5:6:7:8"])

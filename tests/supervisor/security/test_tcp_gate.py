@@ -1,6 +1,7 @@
 """The way in over TCP, with real sockets on both sides: a broker, a control socket, and peers of every kind."""
 
 import asyncio
+import contextlib
 import json
 import socket as sockets
 import tempfile
@@ -273,6 +274,32 @@ def test_a_port_scan_and_garbage_do_no_harm(tmp_path: Path) -> None:
             await hears(bus, bus.subscriber(bus.store.create("wall", "read")))
 
     asyncio.run(scenario())
+
+
+def test_who_has_not_shown_a_key_cannot_have_the_daemon_hold_much_for_it(tmp_path: Path) -> None:
+    greeting = b"\xff" + b"\0" * 8 + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + b"\0" * 32
+    too_long = b"\x06" + (2 << 20).to_bytes(8, "big")
+
+    async def scenario() -> None:
+        async with guarded(tmp_path) as bus:
+            for address in (bus.remote.frames, bus.remote.control):
+                port = int(address.rpartition(":")[2])
+                with sockets.create_connection(("127.0.0.1", port), timeout=3) as stranger:
+                    stranger.sendall(greeting)
+                    await asyncio.to_thread(_read_to_the_end_after, stranger, too_long)
+
+    asyncio.run(scenario())
+
+
+def _read_to_the_end_after(peer: sockets.socket, data: bytes) -> None:
+    """Greet, send ``data``, and be cut off; the timeout of the socket is below that of the handshake."""
+    greeting = b""
+    while len(greeting) < 64:
+        greeting += peer.recv(64 - len(greeting))
+    peer.sendall(data)
+    with contextlib.suppress(ConnectionResetError):
+        while peer.recv(4096):
+            pass
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class PlainServers:
         self._log_dir = log_dir
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None) -> int:
+    async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None, guarded: bool = False) -> int:
         if self.pid(name) is not None:
             raise Conflict(f"{name} runs already")
         with (self._log_dir / f"{name}.log").open("ab") as log:

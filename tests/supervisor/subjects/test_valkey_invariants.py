@@ -83,6 +83,26 @@ def test_a_failed_cluster_state_is_one_breach_for_the_whole() -> None:
     assert (breach.node, breach.value) == (None, 6)
 
 
+def test_a_node_that_only_we_reach_is_cut_off_and_no_copy_to_rely_on() -> None:
+    found = _breaches(
+        _seen(
+            valkey_4={
+                "state": "degraded",
+                "signals": {"process": "up", "probe": "up", "cluster": "down"},
+                "detail": {"problem": "answers here but not to the other nodes"},
+            }
+        )
+    )
+    assert set(found) == {"node_cut_off", "primary_without_replica"}
+    assert found["node_cut_off"] == [Breach("valkey-4", "valkey-4 (replica) answers here but not to the other nodes")]
+    assert [breach.node for breach in found["primary_without_replica"]] == ["valkey-1"]
+
+
+def test_a_node_that_is_silent_to_all_is_down_and_not_cut_off() -> None:
+    silent: dict[str, object] = {"state": "down", "signals": {"process": "up", "probe": "down", "cluster": "down"}}
+    assert "node_cut_off" not in _breaches(_seen(valkey_4=silent))
+
+
 def test_a_replica_out_of_sync_is_a_broken_link_but_still_a_replica() -> None:
     found = _breaches(_seen(valkey_5={"state": "degraded", "detail": {"link": "down"}}))
     assert set(found) == {"replication_link"}

@@ -8,13 +8,13 @@ import pytest
 from operator_protocol.models import Diagnosis, EvidenceItem
 from operator_protocol.records import from_body, to_body
 from operatord.tickets.dossier import Dossier, LogLine
+from operatord.workers.agent.books import BOOKS, Book
 from operatord.workers.agent.causes import CAUSES
 from operatord.workers.agent.citations import check_citations
 from operatord.workers.agent.evidence import gather
 from operatord.workers.agent.findings import Bundle
 from operatord.workers.agent.report import write
 from operatord.workers.agent.rules import weigh
-from operatord.workers.agent.table import RIVALS, TABLE
 
 from . import agent_cases as cases
 
@@ -214,12 +214,17 @@ def test_the_markdown_has_every_part_and_nothing_that_turns_into_markup() -> Non
     assert r"\](http://x)" in markdown
 
 
-def test_the_table_names_only_causes_of_the_list() -> None:
-    assert {row.cause for row in TABLE} == set(CAUSES) == set(RIVALS)
-    assert all(set(rivals) <= set(CAUSES) and cause not in rivals for cause, rivals in RIVALS.items())
-    assert TABLE[-1].cause == "unknown"
-    assert TABLE[-1].needs == ()
-    assert TABLE[-1].against == ()
+def test_the_tables_name_only_causes_of_the_list_and_all_of_them() -> None:
+    assert {row.cause for book in BOOKS.values() for row in book.table} == set(CAUSES)
+
+
+@pytest.mark.parametrize("book", BOOKS.values(), ids=BOOKS)
+def test_each_cause_of_a_table_has_rivals_remedies_and_doubts_and_the_last_row_always_holds(book: Book) -> None:
+    causes = {row.cause for row in book.table}
+    assert causes == set(book.rivals) <= set(book.remedies) & set(book.doubts)
+    assert all(set(rivals) <= causes and cause not in rivals for cause, rivals in book.rivals.items())
+    last = book.table[-1]
+    assert (last.cause, last.needs, last.against) == ("unknown", (), ())
 
 
 def test_a_bundle_without_items_keeps_the_numbers_of_the_others() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from operator_protocol.models import Violation
-from operatord.subjects.base import Breach, Invariant, Observation
+from operatord.subjects.base import Breach, Invariant, Observation, OnUnknown
 from operatord.workers.monitor.tracker import OBSERVATION_UNKNOWN, UNKNOWN_GRACE_S, Changes, ViolationTracker
 
 
@@ -170,3 +170,30 @@ def test_ids_differ_from_one_tracker_to_the_next() -> None:
         tracker = ViolationTracker([invariant()], lambda: 0.0)
         seen |= {one.id for one in tracker.feed(Observation("toy", False, "a b", [])).opened}
     assert len(seen) == 200
+
+
+def blindness(on_unknown: OnUnknown, grace_s: float = 0.0) -> Invariant:
+    return Invariant("no_leader", "critical", grace_s, broken_nodes, on_unknown=on_unknown)
+
+
+def test_what_explains_the_blindness_opens_while_nothing_is_known_and_closes_nothing() -> None:
+    bench = Bench(invariant(clear_s=0.0), blindness("explains", 1.0))
+    bench.look(0.0, "a")
+    assert bench.look(0.5, "*", ok=None).opened == []
+    assert [one.invariant for one in bench.look(1.5, "*", ok=None).opened] == ["no_leader"]
+    for tick in range(20):
+        changes = bench.look(2.0 + tick, "*", ok=None)
+        assert (changes.opened, changes.closed) == ([], [])
+        assert [one.invariant for one in changes.repeated] == ["no_leader"]
+    # Not to see the breach while nothing is known does not end it; to see that it holds does.
+    assert bench.look(30.0, "", ok=None).closed == []
+    bench.look(31.0)
+    assert {one.invariant for one in bench.look(32.0).closed} == {"no_leader"}
+
+
+def test_what_is_only_checked_while_nothing_is_known_does_not_explain_it() -> None:
+    bench = Bench(blindness("checked"))
+    bench.look(0.0, "a", ok=None)
+    opened = bench.look(UNKNOWN_GRACE_S, "a", ok=None).opened
+    assert [one.invariant for one in opened] == [OBSERVATION_UNKNOWN]
+    assert {one.invariant for one in bench.tracker.open()} == {"no_leader", OBSERVATION_UNKNOWN}

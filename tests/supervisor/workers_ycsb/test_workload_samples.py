@@ -56,6 +56,25 @@ def test_a_new_rate_begins_a_new_baseline() -> None:
     assert not any(sample.degraded for sample in samples)
 
 
+def test_no_baseline_is_taken_while_something_is_broken_on_purpose() -> None:
+    one = sampler(0)
+    feed(one, 100, 100)
+    one.disturb(True)
+    during = feed(one, 10, 0, 0, 20, start=2)
+    one.disturb(False)
+    # The first one after it began while it was in force.
+    after = feed(one, 50, 100, 100, 100, start=6)
+    assert [sample.baseline for sample in during + after] == [None] * 7 + [100]
+    assert not any(sample.degraded for sample in during + after)
+
+
+def test_a_baseline_that_is_known_stays_while_something_is_broken() -> None:
+    one = sampler(0)
+    feed(one, 100, 100, 100, 100, 100)
+    one.disturb(True)
+    assert [sample.degraded for sample in feed(one, 10, 60, start=5)] == [True, False]
+
+
 @pytest.mark.parametrize("line_format", ["ycsb", "go-ycsb"])
 def test_there_is_a_reader_for_each_format(line_format: str) -> None:
     assert READERS[line_format]().flush() is None

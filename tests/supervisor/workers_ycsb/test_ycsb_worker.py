@@ -115,6 +115,17 @@ def test_a_new_rate_reaches_the_load_and_begins_a_new_baseline() -> None:
     assert "heard rate 300" in with_worker(story).lines
 
 
+def test_a_load_that_begins_while_something_is_broken_has_no_baseline_until_it_is_not() -> None:
+    async def story(recorded: Recorded) -> None:
+        await recorded.worker.configure({"source": to_body(source(STEADY)), "rate": None, "disturbed": True})
+        await recorded.until(lambda: len(recorded.samples) >= 12)
+        assert recorded.samples[-1].baseline is None
+        await recorded.worker.set_disturbed({"disturbed": False})
+        await recorded.until(lambda: recorded.samples[-1].baseline == 100)
+
+    with_worker(story)
+
+
 def test_starting_what_runs_only_changes_the_rate() -> None:
     async def story(recorded: Recorded) -> None:
         await recorded.worker.start({"source": to_body(source(STEADY)), "rate": None})
@@ -366,7 +377,7 @@ def test_a_worker_without_a_source_is_ready_and_idle() -> None:
         work = asyncio.create_task(main(context))  # type: ignore[arg-type]  # as above
         async with asyncio.timeout(DEADLINE_S):
             await context.is_ready.wait()
-        assert set(context.handlers) == {"start", "stop", "rate", "status"}
+        assert set(context.handlers) == {"start", "stop", "rate", "disturbed", "status"}
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work

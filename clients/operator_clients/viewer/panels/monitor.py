@@ -15,6 +15,8 @@ from operator_protocol.models import ProcessState, Violation
 RETURNED_SHOWN_S = 15.0
 """For this long a process that came back says so; a restart takes milliseconds, too short to be seen."""
 _KINDS = frozenset({"node", "violation", "ticket", "process", "fault", "workload", "link", "command"})
+_ORDER = {"worker": 0, "declared": 1}
+"""Which kinds of processes come first; the daemon's own helpers are last."""
 _ROOMY_HEIGHT = 14
 _TIMES_FROM_WIDTH = 44
 
@@ -93,7 +95,7 @@ def _violation(view: View, violation: Violation) -> Text:
 def _ours(view: View) -> list[ProcessState]:
     """Processes that are ours; the subject's servers are in the cluster panel."""
     ours = (one for one in view.state.processes.values() if one.kind != "server")
-    return sorted(ours, key=lambda one: (one.kind != "worker", one.name))
+    return sorted(ours, key=lambda one: (_ORDER.get(one.kind, len(_ORDER)), one.name))
 
 
 def _processes_in_a_line(view: View) -> Text:
@@ -125,6 +127,8 @@ def _process(view: View, process: ProcessState, width: int) -> Text:
         left.append(text, style=style)
     if process.next_start_in is not None:
         left.append(f", again in {duration(process.next_start_in)}", style=WARN)
+    if process.kind == "declared" and process.state != "ready" and process.reason:
+        left.append_text(line((f": {process.reason}", DIM)))
     usage = [f"pid {process.pid}"] if process.pid is not None else []
     if process.cpu_percent is not None:
         usage.append(f"{process.cpu_percent:.0f}%")

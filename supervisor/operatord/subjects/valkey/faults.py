@@ -1,8 +1,7 @@
-"""The faults of this subject: what each does to a server, how it is taken back, and what is left of it.
+"""The faults that are done to a server by signals, and when a server is back from a fault of any kind.
 
-All of them act on one process of this machine by its signals, so an undo needs nothing but the process table and the
-layout. The memo (what goes to the undo journal) is for ``remains``: a look that is older than the fault says nothing
-about it.
+An undo of these needs nothing but the process table and the layout. The memo (what goes to the undo journal) is for
+``remains``: a look that is older than the fault says nothing about it.
 """
 
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from operator_protocol.models import Fault, FaultKind, Node, Scalar
 from operatord.subjects.base import Observation
 from operatord.subjects.valkey.health import REPLICA
-from operatord.subjects.valkey.procfs import glance, life
+from operatord.subjects.valkey.procfs import stopped_by_signal
 
 KILL, STOP, PAUSE, RESTART = "kill", "stop", "pause", "restart"
 
@@ -47,12 +46,6 @@ class Trace:
     """When a fault was last worked on, by the monotonic clock: what is older cannot speak of it."""
 
     since_mono: float
-
-
-def stopped_by_signal(pid: int | None) -> bool:
-    """True while the process is there and stopped (state T)."""
-    process = glance(pid) if pid is not None else None
-    return process is not None and life(process) == "stopped"
 
 
 def memo(pid: int | None, mono: float) -> dict[str, Scalar]:

@@ -82,7 +82,7 @@ async def form(clients: Clients, layout: Layout, end: float, clock: Clock = time
     # Everyone meets everyone: by gossip alone it takes half a second longer until the last pair has met.
     await _all(
         clients[names[index]].command(
-            "CLUSTER", "MEET", layout.host, layout.ports[other], layout.bus_ports[other], deadline_s=_ASK_S
+            "CLUSTER", "MEET", layout.hosts[other], layout.ports[other], layout.bus_ports[other], deadline_s=_ASK_S
         )
         for index in range(len(names))
         for other in range(index)

@@ -32,6 +32,13 @@ def of(settings: Settings) -> list[Invariant]:
             " returns as a replica when its shard has failed over meanwhile.",
         ),
         Invariant(
+            "node_cut_off",
+            "critical",
+            settings.node_cut_off_grace_s,
+            node_cut_off,
+            "Find out what stands between its host and the others: links, rules, routes, and its bus port.",
+        ),
+        Invariant(
             "cluster_state",
             "critical",
             settings.cluster_state_grace_s,
@@ -91,6 +98,11 @@ def node_down(seen: Observation) -> Sequence[Breach]:
     return [Breach(node.id, f"{node.id} ({node.role}) {_problem(node)}") for node in seen.nodes if node.state == "down"]
 
 
+def node_cut_off(seen: Observation) -> Sequence[Breach]:
+    """Every node that answers us is heard by the others, too."""
+    return [Breach(node.id, f"{node.id} ({node.role}) {_problem(node)}") for node in seen.nodes if _cut_off(node)]
+
+
 def cluster_state(seen: Observation) -> Sequence[Breach]:
     """Most nodes that answer say ``cluster_state:ok``."""
     told = [str(node.detail.get("cluster_state") or "") for node in seen.nodes if node.detail.get("cluster_state")]
@@ -125,7 +137,7 @@ def slot_uncovered(seen: Observation) -> Sequence[Breach]:
 
 def primary_without_replica(seen: Observation) -> Sequence[Breach]:
     """Every primary that serves has a replica that lives; whether that one is in sync is ``replication_link``."""
-    safe = {node.group for node in seen.nodes if node.role == REPLICA and node.state != "down"}
+    safe = {node.group for node in seen.nodes if node.role == REPLICA and node.state != "down" and not _cut_off(node)}
     return [
         Breach(node.id, f"{node.id} is the only live copy of {node.group} (slots {node.detail.get('slots')})")
         for node in seen.nodes
@@ -193,6 +205,11 @@ def _above(seen: Observation, key: str, limit: float, unit: str, told: str) -> S
 def _number(node: Node, key: str) -> float | None:
     value = node.detail.get(key)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _cut_off(node: Node) -> bool:
+    """It answers us, and the others hold it for failed."""
+    return node.signals.get("probe") == "up" and node.signals.get("cluster") == "down"
 
 
 def _problem(node: Node) -> str:

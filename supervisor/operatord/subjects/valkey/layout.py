@@ -10,7 +10,7 @@ import random
 import secrets
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ SERVERS = 2 * SHARDS
 SLOTS = 16_384
 _FIRST_FREE = 10_000
 """Free ports are looked for from here on, in blocks that do not overlap."""
+
+_FIRST_ISOLATED = 7_000
+"""First port of servers that have hosts of their own."""
 
 _BLOCK = 2 * SERVERS
 
@@ -47,11 +50,26 @@ class Layout:
     """Random; tells this cluster from the ones that were built here before and after it."""
     formed: bool = False
     """The servers became a cluster; without it there is nothing that a later daemon could adopt."""
+    own_hosts: tuple[str, ...] = ()
+    """Address of each server when each has a network namespace of its own; empty when all are on ``host``."""
+
+    @property
+    def isolated(self) -> bool:
+        """Each server has a host of its own."""
+        return bool(self.own_hosts)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where each server listens, in order."""
+        return self.own_hosts or (self.host,) * len(self.ports)
 
     @property
     def members(self) -> list[Member]:
         """The servers in order; the first three start out as primaries, each followed by the one three further on."""
-        return [Member(id=node_id(index), host=self.host, port=port) for index, port in enumerate(self.ports)]
+        return [
+            Member(id=node_id(index), host=host, port=port)
+            for index, (host, port) in enumerate(zip(self.hosts, self.ports, strict=True))
+        ]
 
     def data_dir(self, name: str) -> Path:
         """Working directory of one server: append-only file, ``nodes.conf``."""
@@ -63,7 +81,10 @@ class Layout:
         options: dict[str, str | int] = {
             "port": self.ports[index],
             "cluster-port": self.bus_ports[index],
-            "bind": self.host,
+            "bind": self.hosts[index],
+            # Without a password it serves nobody but its own host, and there it is alone. Nobody but this machine has
+            # a way to it.
+            **({"protected-mode": "no"} if self.isolated else {}),
             "dir": str(self.data_dir(name)),
             "daemonize": "no",
             "cluster-enabled": "yes",
@@ -105,17 +126,21 @@ class Layout:
                 directory=str(directory),
                 instance=str(saved.get("instance", "")),
                 formed=bool(saved.get("formed")),
+                own_hosts=tuple(str(host) for host in saved.get("own_hosts", ())),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return layout if len(layout.ports) == len(layout.bus_ports) == SERVERS else None
+        complete = len(layout.ports) == len(layout.bus_ports) == SERVERS and len(layout.own_hosts) in (0, SERVERS)
+        return layout if complete else None
 
     def forget(self) -> None:
         """Remove ``cluster.json``: no cluster of this layout is running any more."""
         _file(self.directory).unlink(missing_ok=True)
 
     def taken_ports(self) -> list[int]:
-        """Ports of this layout that somebody holds."""
+        """Ports of this layout that somebody holds; on hosts of their own nobody else can."""
+        if self.isolated:
+            return []
         return [port for port in (*self.ports, *self.bus_ports) if _first_taken(self.host, [port]) is not None]
 
     def has_data(self) -> bool:
@@ -157,9 +182,17 @@ def slot_range(shard: int) -> tuple[int, int]:
     return round(shard * SLOTS / SHARDS), round((shard + 1) * SLOTS / SHARDS) - 1
 
 
-def plan(directory: Path, host: str, base_port: int, node_timeout_ms: int) -> Layout:
-    """Choose ports. Raises ``Unavailable`` when ``base_port`` was asked for and one of its ports is taken."""
-    ports = _configured_ports(host, base_port) if base_port else _free_ports(host)
+def plan(directory: Path, host: str, base_port: int, node_timeout_ms: int, own_hosts: Sequence[str] = ()) -> Layout:
+    """Choose ports. Raises ``Unavailable`` when ``base_port`` was asked for and one of its ports is taken.
+
+    Servers with ``own_hosts`` have all ports for themselves; they still get different ones, so that a port tells them
+    apart wherever people read only that.
+    """
+    if own_hosts:
+        ports = [(base_port or _FIRST_ISOLATED) + index for index in range(SERVERS)]
+        ports += [port + BUS_OFFSET for port in ports]
+    else:
+        ports = _configured_ports(host, base_port) if base_port else _free_ports(host)
     return Layout(
         host,
         tuple(ports[:SERVERS]),
@@ -167,6 +200,7 @@ def plan(directory: Path, host: str, base_port: int, node_timeout_ms: int) -> La
         node_timeout_ms,
         str(directory),
         instance=secrets.token_hex(8),
+        own_hosts=tuple(own_hosts),
     )
 
 
@@ -209,6 +243,8 @@ class PortClaim:
 
     def __init__(self, layout: Layout) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if layout.isolated:
+            return
         with contextlib.suppress(OSError):  # an earlier daemon may still be on its way out; the ports decide then
             self._socket.bind(_claim_name(layout.ports[0]))
 

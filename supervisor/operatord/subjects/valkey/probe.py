@@ -10,11 +10,12 @@ from libvalkey import ReplyError
 
 from operator_protocol.models import EvidenceItem
 from operatord.clock import Clock
+from operatord.procfs import ProcessId
 from operatord.subjects.base import Invariant, Member, Observation, SubjectSpec
 from operatord.subjects.valkey import evidence, health, invariants
 from operatord.subjects.valkey.answers import Answer, Contact, calls
 from operatord.subjects.valkey.latency import DATA_COMMANDS, PINGS_PER_LOOK, LatencyTrack
-from operatord.subjects.valkey.procfs import ProcessGlance, glance, life
+from operatord.subjects.valkey.procfs import glance, life
 from operatord.subjects.valkey.settings import Settings
 from operatord.subjects.valkey.views import parse_info, parse_nodes
 from operatord.subjects.valkey.wire import Command, NodeClient, NodeGone, NodeSilent, Reply, text
@@ -45,7 +46,7 @@ class _Watched:
         self.member = member
         self.client = NodeClient(member.id, member.host, member.port)
         self.latency = LatencyTrack()
-        self.process: ProcessGlance | None = None
+        self.process: ProcessId | None = None
         self.answered_at = now
         self.run_id = ""
         self.commands = 0

@@ -24,6 +24,8 @@ class Settings:
     """A node that accepts connections but has not answered for this long is down; until then it is degraded."""
 
     node_down_grace_s: float = field(default=0.0, metadata={"min": 0})
+    node_cut_off_grace_s: float = field(default=3.0, metadata={"min": 0})
+    """Longer than the others take to notice that a node that was started again is back."""
     cluster_state_grace_s: float = field(default=3.0, metadata={"min": 0})
     """Longer than a failover takes (1.5 to 1.8 s), so that one that works is not a violation of its own."""
     slot_uncovered_grace_s: float = field(default=3.0, metadata={"min": 0})

@@ -7,6 +7,8 @@ node that did not answer: nobody listens (``NodeGone``), or somebody does and is
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 from libvalkey import ProtocolError, Reader, ReplyError, pack_command
@@ -158,6 +160,16 @@ class NodeClient:
             wire.abort()
             if self._wire is wire:
                 self._wire = None
+
+
+@asynccontextmanager
+async def connection(name: str, host: str, port: int) -> AsyncIterator[NodeClient]:
+    """A client for a few questions."""
+    client = NodeClient(name, host, port)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def _plain(error: OSError) -> str:

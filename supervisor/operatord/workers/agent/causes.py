@@ -14,6 +14,10 @@ Cause = Literal[
     "memory_pressure",
     "network_partition",
     "overload",
+    "no_quorum",
+    "disk_full",
+    "leaders_evicted",
+    "clients_unserved",
     "no_fault",
     "unknown",
 ]
@@ -32,6 +36,10 @@ TITLES: dict[Cause, str] = {
     "memory_pressure": "out of memory, or nearly",
     "network_partition": "cut off from the other nodes",
     "overload": "more load than the nodes can serve",
+    "no_quorum": "no leader: too few members live to elect one",
+    "disk_full": "disk full, or nearly",
+    "leaders_evicted": "leaders driven away by a scheduler",
+    "clients_unserved": "alive, but serving no clients",
     "no_fault": "nothing wrong now",
     "unknown": "not known",
 }

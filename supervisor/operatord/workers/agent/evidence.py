@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from operator_protocol.models import EvidenceItem, Violation
 from operatord.tickets.dossier import Dossier
-from operatord.workers.agent import figures, lives, topology
+from operatord.workers.agent import figures, lives, regions, topology
 from operatord.workers.agent.findings import Bundle, EvidenceKind, Pad
 from operatord.workers.agent.scene import Scene, set_scene
 
@@ -31,6 +31,7 @@ def gather(dossier: Dossier, subject_items: Sequence[EvidenceItem] = ()) -> Bund
     pad = Pad(scene.onset_at)
     _violations(pad, scene)
     topology.gather(pad, scene)
+    regions.gather(pad, scene)
     lives.gather(pad, scene)
     figures.gather(pad, scene)
     _earlier_tickets(pad, scene)

@@ -19,6 +19,7 @@ _RELEVANT: Mapping[str, tuple[str, ...]] = {
     "memory": ("used_memory",),
     "replication_lag": ("lag",),
     "replication_link": ("lag",),
+    "raft_log_lag": ("lag",),
 }
 """Words in a figure's name, by the invariant of the ticket."""
 _MOST_FIGURES = 3

@@ -47,6 +47,14 @@ Fact = Literal[
     "figure",
     "earlier_ticket",
     "subject",
+    "quorum_lost",
+    "leaderless",
+    "leaders_moved",
+    "evicting",
+    "disk_short",
+    "log_disk",
+    "clients_unserved",
+    "oom_killed",
 ]
 
 MAX_TEXT_CHARS = 600

@@ -14,11 +14,37 @@ from operatord.workers.agent.findings import Fact, Pad, one_line
 from operatord.workers.agent.scene import LOOKBACK_S, Scene, has_ended
 
 _PATTERNS: tuple[tuple[Fact, re.Pattern[str]], ...] = (
-    ("log_crash", re.compile(r"crashed by signal|BUG REPORT START|ASSERTION FAILED|Guru Meditation", re.IGNORECASE)),
+    (
+        "log_crash",
+        re.compile(
+            r"crashed by signal|BUG REPORT START|ASSERTION FAILED|Guru Meditation|\] \[FATAL\] \[", re.IGNORECASE
+        ),
+    ),
     ("log_memory", re.compile(r"out of memory|cannot allocate memory|can't allocate|\bOOM\b", re.IGNORECASE)),
-    ("log_shutdown", re.compile(r"Received SIG(TERM|INT)|requested shutdown|ready to exit, bye", re.IGNORECASE)),
-    ("log_election", re.compile(r"election won|Failover auth granted|Start of election", re.IGNORECASE)),
-    ("log_peers_noticed", re.compile(r"Marking node .* as failing|FAIL message received|possibly failing")),
+    (
+        "log_shutdown",
+        re.compile(
+            r"Received SIG(TERM|INT)|requested shutdown|ready to exit, bye"
+            r"|receive signal \d+, stopping server|Got signal to exit",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "log_election",
+        re.compile(
+            r"election won|Failover auth granted|Start of election"
+            r"|starting a new election|became (pre-)?candidate at term|became leader at term",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "log_peers_noticed",
+        re.compile(
+            r"Marking node .* as failing|FAIL message received|possibly failing"
+            r'|\["(broadcasting unreachable|wait connect timeout|connection abort(ed)?)"\]'
+        ),
+    ),
+    ("log_disk", re.compile(r"disk usage \w+ ?-> ?\w+|No space left on device", re.IGNORECASE)),
     (
         "log_other",
         re.compile(
@@ -28,7 +54,8 @@ _PATTERNS: tuple[tuple[Fact, re.Pattern[str]], ...] = (
         ),
     ),
 )
-"""What Valkey writes (valkey 9: server.c, cluster_legacy.c, replication.c, debug.c), in order of weight."""
+"""What servers write, in order of weight: Valkey 9 (server.c, cluster_legacy.c, replication.c, debug.c), TiKV and PD
+8.5 (raft.rs, raft_client.rs, store.rs). That a TiKV that is asked to stop says ``receive signal`` was not measured."""
 _FAREWELLS: tuple[Fact, ...] = ("log_crash", "log_memory", "log_shutdown")
 _MOST_OF_EACH = 2
 _MOST_LINES = 8

@@ -1,26 +1,20 @@
-"""What to do about each cause, and what would change the answer."""
+"""What to do about each cause in a Valkey cluster, and what would change the answer."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from operator_protocol.models import Recommendation
 from operatord.workers.agent.causes import Cause
 from operatord.workers.agent.findings import Bundle
 
-
-def recommend(cause: Cause, bundle: Bundle) -> list[Recommendation]:
-    """The actions for ``cause``, the first one first; empty when there is nothing to do."""
-    return _REMEDIES[cause](bundle)
-
-
-def doubts(cause: Cause, bundle: Bundle) -> str:
-    """What evidence, were it found, would make this another answer."""
-    return _DOUBTS[cause].format(node=bundle.focus.node or "the node", group=bundle.focus.group or "the group")
+Remedy: TypeAlias = Callable[[Bundle], list[Recommendation]]
+"""The actions for a cause, the first one first; empty when there is nothing to do."""
 
 
 def _start(bundle: Bundle) -> list[Recommendation]:
     target = bundle.focus.node
     if target is None or (bundle.about("process_started") and bundle.about("node_returned")):
-        return _watch(bundle)
+        return watch(bundle)
     return [_start_server(bundle, target)]
 
 
@@ -37,14 +31,14 @@ def _start_server(bundle: Bundle, target: str) -> Recommendation:
         target=target,
         risk="safe",
         expected=expected,
-        verify=f"{target} is up in the cluster's own view, its replication link is up, and {_closes(bundle)}",
+        verify=f"{target} is up in the cluster's own view, its replication link is up, and {closes(bundle)}",
     )
 
 
 def _start_group(bundle: Bundle) -> list[Recommendation]:
     """The former primary first: it has every write that was acknowledged."""
     if bundle.focus.node is None:
-        return _watch(bundle)
+        return watch(bundle)
     names = [bundle.focus.node, *bundle.focus.peers]
     primaries = [one.node for one in bundle.of("member") if one.data.get("role") == "primary"]
     names.sort(key=lambda name: (name not in primaries, name))
@@ -54,17 +48,17 @@ def _start_group(bundle: Bundle) -> list[Recommendation]:
 def _resume(bundle: Bundle) -> list[Recommendation]:
     target = bundle.focus.node
     if target is None or bundle.about("node_returned"):
-        return _watch(bundle)
+        return watch(bundle)
     expected = f"{target} goes on where it stopped, finds out what it missed, and joins again"
     return [
-        Recommendation("resume_server", target, {}, "safe", expected, f"{target} answers, and {_closes(bundle)}"),
+        Recommendation("resume_server", target, {}, "safe", expected, f"{target} answers, and {closes(bundle)}"),
         Recommendation(
             "restart_server",
             target,
             {},
             "disruptive",
             f"if it cannot be resumed: {target} starts anew from its files",
-            f"{target} answers as a new process, and {_closes(bundle)}",
+            f"{target} answers as a new process, and {closes(bundle)}",
         ),
     ]
 
@@ -86,7 +80,7 @@ def _relieve(bundle: Bundle) -> list[Recommendation]:
     return [
         look,
         Recommendation(
-            "failover", target, {"to": heir}, "disruptive", expected, f"{heir} is a primary, and {_closes(bundle)}"
+            "failover", target, {"to": heir}, "disruptive", expected, f"{heir} is a primary, and {closes(bundle)}"
         ),
     ]
 
@@ -141,12 +135,13 @@ def _resync(bundle: Bundle) -> list[Recommendation]:
             {},
             "read",
             "shows on which side the link breaks and with which error",
-            f"the link is up and the offsets meet, and {_closes(bundle)}",
+            f"the link is up and the offsets meet, and {closes(bundle)}",
         )
     ]
 
 
-def _watch(_bundle: Bundle) -> list[Recommendation]:
+def watch(_bundle: Bundle) -> list[Recommendation]:
+    """Nothing to do."""
     return []
 
 
@@ -166,28 +161,29 @@ def _ask_a_person(bundle: Bundle) -> list[Recommendation]:
     ]
 
 
-def _closes(bundle: Bundle) -> str:
+def closes(bundle: Bundle) -> str:
+    """That the ticket's violation ends, in words that follow "and"."""
     where = f" on {bundle.ticket.node}" if bundle.ticket.node else ""
     return f"{bundle.ticket.invariant}{where} is over"
 
 
-_REMEDIES: Mapping[Cause, Callable[[Bundle], list[Recommendation]]] = {
+REMEDIES: Mapping[Cause, Remedy] = {
     "process_killed": _start,
     "process_stopped": _start,
     "process_crashed": _start,
     "process_paused": _resume,
-    "process_restarted": _watch,
+    "process_restarted": watch,
     "shard_lost": _start_group,
     "slow_node": _relieve,
     "replication_broken": _resync,
     "memory_pressure": _free_memory,
     "network_partition": _check_network,
     "overload": _shed_load,
-    "no_fault": _watch,
+    "no_fault": watch,
     "unknown": _ask_a_person,
 }
 
-_DOUBTS: Mapping[Cause, str] = {
+DOUBTS: Mapping[Cause, str] = {
     "process_killed": (
         "a line of the kernel's log in which the OOM killer names this process (then it is memory pressure), or a "
         "message of the server about a shutdown (then it was stopped); who sent the signal is not in the evidence"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from operator_protocol.models import Diagnosis
-from operatord.workers.agent import remedies
+from operatord.workers.agent.books import book_of
 from operatord.workers.agent.causes import Cause
 from operatord.workers.agent.findings import Bundle, Fact, Finding
 from operatord.workers.agent.lives import signal_name
@@ -25,6 +25,10 @@ _HEADLINES: Mapping[Cause, str] = {
     "memory_pressure": "{who} is short of memory",
     "network_partition": "{who} is cut off from its peers",
     "overload": "the cluster gets more load than it can serve",
+    "no_quorum": "PD has no leader: too few of its members live to elect one",
+    "disk_full": "the disk of {who} is full, or nearly",
+    "leaders_evicted": "{who} may lead nothing: a scheduler drives its leaders away",
+    "clients_unserved": "{who} lives, but does not serve its clients",
     "no_fault": "nothing is wrong any more: what was seen ended by itself",
     "unknown": "",
 }
@@ -41,6 +45,7 @@ _DAMAGING: tuple[Cause, ...] = (
 
 def write(bundle: Bundle, verdict: Verdict) -> Diagnosis:
     """The diagnosis, its Markdown included. Every number that it cites is one of the bundle's."""
+    book = book_of(bundle.subject)
     radius, radius_ids = _blast_radius(bundle)
     moments = _moments(bundle)
     diagnosis = Diagnosis(
@@ -55,8 +60,10 @@ def write(bundle: Bundle, verdict: Verdict) -> Diagnosis:
         cited=sorted({*verdict.cited(), *radius_ids, *(one.id for one, _label in moments)}),
         alternatives=list(verdict.alternatives),
         blast_radius=radius,
-        actions=remedies.recommend(verdict.cause, bundle),
-        would_change_my_mind=remedies.doubts(verdict.cause, bundle),
+        actions=book.remedies[verdict.cause](bundle),
+        would_change_my_mind=book.doubts[verdict.cause].format(
+            node=bundle.focus.node or "the node", group=bundle.focus.group or "the group"
+        ),
     )
     return replace(diagnosis, markdown=render(diagnosis, bundle.ticket))
 
@@ -64,7 +71,7 @@ def write(bundle: Bundle, verdict: Verdict) -> Diagnosis:
 def _summary(bundle: Bundle, cause: Cause) -> str:
     focus = bundle.focus
     who = focus.node or bundle.ticket.node or bundle.subject
-    if focus.role and focus.group and focus.node:
+    if focus.role and focus.group not in (None, "", focus.role) and focus.node:
         who = f"{focus.node}, {focus.role} of {focus.group},"
     if cause == "unknown":
         return _unknown(bundle, who)
@@ -94,6 +101,8 @@ def _aftermath(bundle: Bundle) -> str:
         parts.append(f"no node of {focus.group} is left to take over")
     elif focus.role == "primary" and not bundle.about("node_returned"):
         parts.append(f"no other node of {focus.group} has taken over yet")
+    elif moved := bundle.about("leaders_moved"):
+        parts.append(f"its regions have other leaders since {bundle.moment(moved[0].at or 0.0)}")
     elif focus.role == "replica":
         parts.append(f"{focus.group} serves on, with a copy less")
     if back := bundle.about("node_returned"):
@@ -128,7 +137,9 @@ def _blast_radius(bundle: Bundle) -> tuple[str, list[int]]:
         sentences.append(f"{text} {cite([one.id for one in findings])}.")
         used.extend(one.id for one in findings)
 
-    if places := bundle.about("member"):
+    if (places := bundle.about("member")) and bundle.focus.role not in ("primary", "replica"):
+        say(_served(bundle, places[0]), places)
+    elif places:
         slots = places[0].data.get("slots")
         served = f"slots {slots}" if slots else "no slots, as a replica" if bundle.focus.role == "replica" else "data"
         say(f"{bundle.focus.node} served {served} of {bundle.focus.group}", places)
@@ -136,6 +147,14 @@ def _blast_radius(bundle: Bundle) -> tuple[str, list[int]]:
         after = takeover[0].data.get("after_s")
         gap = f"for at most {after:.1f} s" if isinstance(after, int | float) else "for a while"
         say(f"The shard had no primary {gap}, until {takeover[0].data.get('heir')} took over", takeover)
+    elif moved := bundle.about("leaders_moved"):
+        after = moved[0].data.get("after_s")
+        say(
+            f"Its regions had other leaders after {after:.1f} s at most" if isinstance(after, int | float) else "",
+            moved,
+        )
+    elif leaderless := bundle.of("leaderless"):
+        say("Without a leader of PD clients get no timestamps, so no transaction begins", leaderless)
     elif lost := bundle.of("group_lost"):
         say(f"No node of {bundle.focus.group} answers, so its slots are not served", lost)
     if felt := (bundle.of("load_dipped") or bundle.of("load_steady") or bundle.of("load_absent")):
@@ -145,6 +164,14 @@ def _blast_radius(bundle: Bundle) -> tuple[str, list[int]]:
     elif others := bundle.of("bystanders_down"):
         say("Other nodes are affected too", others)
     return " ".join(sentences) or "Nothing in the evidence measures it.", used
+
+
+def _served(bundle: Bundle, place: Finding) -> str:
+    leaders, regions = place.data.get("leaders"), place.data.get("regions")
+    if leaders is not None and regions is not None:
+        return f"{bundle.focus.node} led {leaders} of the {regions} regions that it has a replica of"
+    leads = " and led it" if place.data.get("leads") else ""
+    return f"{bundle.focus.node} was one of the {len(bundle.focus.peers) + 1} members of PD{leads}"
 
 
 def _felt(finding: Finding) -> str:
@@ -200,6 +227,11 @@ _LABELS: Mapping[Fact, Callable[[Finding], str]] = {
     "log_shutdown": lambda one: f"{one.node} logged its shutdown",
     "log_crash": lambda one: f"{one.node} logged a crash",
     "log_memory": lambda one: f"{one.node} logged that memory ran out",
+    "quorum_lost": lambda _one: "PD lost its majority",
+    "leaderless": lambda _one: "PD has no leader",
+    "leaders_moved": lambda one: f"{one.node} leads no region any more",
+    "evicting": lambda one: f"leaders of {one.node} are being evicted",
+    "clients_unserved": lambda one: f"{one.node} serves no clients",
     "log_peers_noticed": lambda one: f"{one.node} logged a failed peer",
     "log_election": lambda one: f"{one.node} logged the election",
 }

@@ -4,12 +4,14 @@ Everything that is said here is said of findings, and every finding used is cite
 a cited item was taken away is another one, or a weaker one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from operator_protocol.models import Alternative
+from operatord.workers.agent.books import book_of
 from operatord.workers.agent.causes import Cause
 from operatord.workers.agent.findings import Bundle, Finding
-from operatord.workers.agent.table import RIVALS, TABLE, Row, Sign
+from operatord.workers.agent.table import Row, Sign
 
 MAX_ALTERNATIVES = 4
 _OPEN_RIVAL_COST = 0.1
@@ -51,18 +53,19 @@ class Verdict:
 
 def weigh(bundle: Bundle) -> Verdict:
     """The first row that holds, how sure it is, and why its rivals do not hold."""
-    row = next(row for row in TABLE if _holds(bundle, row))
+    book = book_of(bundle.subject)
+    row = next(row for row in book.table if _holds(bundle, row))
     needs, helps = _found(bundle, row.needs), _found(bundle, row.helps)
     doubt = 1.0 - row.base
     for sign in row.helps:
         if sign.find(bundle):
             doubt *= 1.0 - sign.weight
     alternatives = []
-    for rival in RIVALS[row.cause]:
-        rejected = _rejection(bundle, rival)
+    for rival in book.rivals[row.cause]:
+        rejected = _rejection(bundle, book.rows(rival), rival)
         if rejected is not None:
             alternatives.append(rejected)
-        elif any(_holds(bundle, other) for other in TABLE if other.cause == rival):
+        elif any(_holds(bundle, other) for other in book.rows(rival)):
             doubt += _OPEN_RIVAL_COST
             alternatives.append(_outweighed(rival, needs))
     return Verdict(
@@ -90,9 +93,8 @@ def _found(bundle: Bundle, signs: tuple[Sign, ...]) -> tuple[Argument, ...]:
     )
 
 
-def _rejection(bundle: Bundle, rival: Cause) -> Alternative | None:
+def _rejection(bundle: Bundle, rows: Sequence[Row], rival: Cause) -> Alternative | None:
     """Why ``rival`` is not it, by the first thing that speaks against it; None if nothing does."""
-    rows = [row for row in TABLE if row.cause == rival]
     if any(_holds(bundle, row) for row in rows):
         return None
     for sign in (sign for row in rows for sign in row.against):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from operator_protocol.models import ClusterHealth, Node, ProcessState
 from operatord.tickets.dossier import Dossier
+from operatord.workers.agent.containers import with_containers
 from operatord.workers.agent.findings import Focus
 
 LOOKBACK_S = 10.0
@@ -17,7 +18,13 @@ LOOKBACK_S = 10.0
 LOOK_S = 0.5
 """A look is dated by its beginning: one that began this long before the onset at most may show what came of it."""
 _RAN: tuple[str, ...] = ("starting", "ready", "stopping")
-NODE_SYMPTOMS = frozenset({"node_down", "store_down", "memory", "p99_latency"})
+NODE_SYMPTOMS = frozenset(
+    {
+        "node_down", "memory", "p99_latency",
+        "store_down", "store_disconnected", "store_offline_stuck", "pd_member_unhealthy", "low_space",
+        "leaders_evicted", "raft_log_lag", "scheduler_stuck", "data_port",
+    }
+)  # fmt: skip
 """Invariants whose ticket is about the very node that it names."""
 
 
@@ -63,6 +70,7 @@ def isolated(node: Node) -> bool:
 
 def set_scene(dossier: Dossier) -> Scene:
     """Find the node in focus, the onset, and the states before it and now."""
+    dossier = with_containers(dossier)
     seen = [health for health in dossier.health_history if health.nodes]
     now = seen[-1] if seen else None
     ends = _ends(dossier)

@@ -100,6 +100,23 @@ def cut_off(bundle: Bundle) -> list[Finding]:
     return [*unreached, *running] if unreached and running else []
 
 
+def unreached_but_running(bundle: Bundle) -> list[Finding]:
+    """Its ports cannot be reached, and the engine says that its container runs."""
+    unreached = [one for one in bundle.about("node_down") if one.data.get("contact") in ("refused", "unreachable")]
+    running = running_in_kernel(bundle)
+    return [*unreached, *running] if unreached and running else []
+
+
+def lost_by_cluster(bundle: Bundle) -> list[Finding]:
+    """The cluster does not hear from it either."""
+    return [one for one in bundle.about("node_down") if one.data.get("cluster") == "down"]
+
+
+def leaderless(bundle: Bundle) -> list[Finding]:
+    """Nobody leads, and the ticket is not about one node."""
+    return bundle.of("leaderless") if bundle.ticket.node is None else []
+
+
 def group_gone(bundle: Bundle) -> list[Finding]:
     """The whole group is gone, and the ticket is not about one node of it."""
     if bundle.ticket.node is not None and bundle.ticket.invariant in NODE_SYMPTOMS:

@@ -13,6 +13,12 @@ _TELLING: tuple[Fact, ...] = (
     "kernel_state",
     "node_down",
     "isolated",
+    "leaderless",
+    "quorum_lost",
+    "evicting",
+    "clients_unserved",
+    "disk_short",
+    "oom_killed",
     "group_lost",
     "failover",
     "log_shutdown",
@@ -74,7 +80,11 @@ def _who(bundle: Bundle) -> str:
     focus = bundle.focus
     if focus.node is None:
         return bundle.ticket.invariant
-    return f"{focus.node}, {focus.role} of {focus.group}" if focus.role and focus.group else focus.node
+    return (
+        f"{focus.node}, {focus.role} of {focus.group}"
+        if focus.role and focus.group not in (None, "", focus.role)
+        else focus.node
+    )
 
 
 def _step(ticket: int, kind: StepKind, text: str) -> AgentStep:

@@ -16,6 +16,7 @@ _CONTACTS = {
     "silent": "its port accepts connections and nothing answers",
     "unreachable": "its port neither accepts nor refuses connections",
 }
+_ROLES = {"tikv": "store", "pd": "PD"}
 _IDENTITY = ("run_id",)
 """What a server changes only by starting anew."""
 
@@ -26,7 +27,8 @@ def gather(pad: Pad, scene: Scene) -> None:
     if focus.node is not None and focus.node in (scene.before or scene.now):
         _members(pad, scene)
         _focus_node(pad, scene, focus.node)
-        _group(pad, scene, focus.node)
+        if focus.group:
+            _group(pad, scene, focus.node)
     _bystanders(pad, scene)
     _all_clear(pad, scene)
 
@@ -36,6 +38,9 @@ def _members(pad: Pad, scene: Scene) -> None:
     focus = scene.focus
     nodes = scene.before or scene.now
     node = nodes[focus.node or ""]
+    if node.role not in ("primary", "replica"):
+        _place(pad, node)
+        return
     slots = node.detail.get("slots")
     served = f", serving slots {slots}" if isinstance(slots, str) and slots else ""
     pad.add(
@@ -45,6 +50,22 @@ def _members(pad: Pad, scene: Scene) -> None:
         node=node.id,
         group=node.group,
         data={"role": node.role, "slots": slots if isinstance(slots, str) else None},
+    )
+
+
+def _place(pad: Pad, node: Node) -> None:
+    """The place of a node that holds no fixed share of the data."""
+    leaders, regions = node.detail.get("leaders"), node.detail.get("regions")
+    counted = isinstance(leaders, int) and isinstance(regions, int)
+    role = _ROLES.get(node.role, node.role)
+    led = f", leading {leaders} of {regions} regions" if counted else ", the leader" if node.leader else ""
+    pad.add(
+        "topology",
+        "member",
+        f"before the onset {node.id} ({node.address}) was a {role}{led}; it was {node.state}",
+        node=node.id,
+        group=node.group,
+        data={"role": node.role, "leads": node.leader, "leaders": leaders, "regions": regions},
     )
 
 
@@ -73,7 +94,7 @@ def _focus_node(pad: Pad, scene: Scene, name: str) -> None:
             node=name,
             at=first.observed_at,
             data={
-                **{sign: last.signals.get(sign) for sign in ("process", "probe", "cluster")},
+                **{sign: last.signals.get(sign) for sign in ("process", "container", "probe", "cluster")},
                 "contact": last.detail.get("contact"),
             },
         )
@@ -96,6 +117,9 @@ def _focus_node(pad: Pad, scene: Scene, name: str) -> None:
 def _kernel(pad: Pad, bad: list[tuple[ClusterHealth, Node]]) -> None:
     """What the kernel said about the process while it did not answer; the last word counts."""
     look, node = next(((look, node) for look, node in reversed(bad) if node.detail.get("process_state")), bad[-1])
+    if node.detail.get("container_state"):
+        _container(pad, bad)
+        return
     words = _KERNEL_WORDS.get(str(node.detail.get("process_state")))
     if words is not None:
         pad.add(
@@ -107,6 +131,23 @@ def _kernel(pad: Pad, bad: list[tuple[ClusterHealth, Node]]) -> None:
             at=look.observed_at,
             data={"state": node.detail.get("process_state")},
         )
+
+
+def _container(pad: Pad, bad: list[tuple[ClusterHealth, Node]]) -> None:
+    """What the engine said about its container while it did not answer."""
+    told = [(look, node) for look, node in bad if node.detail.get("container_state")]
+    look, node = next(((look, node) for look, node in told if node.detail["container_state"] == "paused"), told[-1])
+    state = str(node.detail["container_state"])
+    kernel = {"running": "running", "paused": "stopped"}.get(state, "gone")
+    pad.add(
+        "process",
+        "kernel_state",
+        f"{pad.moment(look.observed_at)}: the engine says that the container of {node.id} is {state}",
+        node=node.id,
+        group=node.group,
+        at=look.observed_at,
+        data={"state": kernel},
+    )
 
 
 def _isolation(pad: Pad, node: Node) -> None:
@@ -183,7 +224,11 @@ def _bystanders(pad: Pad, scene: Scene) -> None:
     """The nodes outside the group: their state tells a trouble of one node from one of the host or the network."""
     looks = scene.looks()
     group = scene.focus.group
-    others = [node for node in (scene.before or scene.now).values() if group is None or node.group != group]
+    others = [
+        node
+        for node in (scene.before or scene.now).values()
+        if group is None or (node.group != group if group else node.id != scene.focus.node)
+    ]
     if not others or not looks:
         return
     down = [node.id for node in others if _ever_silent(looks, node.id)]
@@ -191,7 +236,7 @@ def _bystanders(pad: Pad, scene: Scene) -> None:
         pad.add(
             "topology",
             "bystanders_down",
-            f"outside {group or 'any one group'}, {', '.join(down)} did not answer either",
+            f"{f'outside {group}, ' if group else ''}{', '.join(down)} did not answer either",
             data={"count": len(down), "of": len(others)},
         )
     else:
@@ -226,7 +271,7 @@ def _all_clear(pad: Pad, scene: Scene) -> None:
 
 def _titled(scene: Scene, name: str) -> str:
     known = scene.before.get(name)
-    return f"{name} (the {known.role} before)" if known is not None else name
+    return f"{name} (the {known.role} before)" if known is not None and known.role not in _ROLES else name
 
 
 def _signs(node: Node) -> str:

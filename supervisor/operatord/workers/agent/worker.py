@@ -21,6 +21,7 @@ from operatord.workers.agent.citations import check_citations
 from operatord.workers.agent.evidence import gather
 from operatord.workers.agent.rules import weigh
 from operatord.workers.agent.scene import set_scene
+from operatord.workers.containers import tell_containers
 
 if TYPE_CHECKING:
     from operatord.workers.runtime import WorkerContext
@@ -114,7 +115,13 @@ async def _serve(
     agent = Agent(ctx, probe, spec.name)
     meeting = asyncio.create_task(agent.meet())
     try:
+
+        async def containers(args: Mapping[str, Any]) -> Mapping[str, Any]:
+            tell_containers(probe, args)
+            return {}
+
         ctx.handle("diagnose", agent.diagnose)
+        ctx.handle("containers", containers)
         ctx.ready()
         return await later.get()
     finally:

@@ -1,18 +1,19 @@
 """From observations to violations: what must last before it counts, and what must hold again before it is over.
 
-Pure but for the clock that it is handed. An observation that could not be made (``ok`` None) opens and closes none of
-the subject's violations; if that goes on, it is a violation of its own, ``observation_unknown``. (A monitor that took
-"could not look" for "nothing wrong" would declare every outage of its own eyes an all-clear.)
+Pure but for the clock that it is handed. An observation that could not be made (``ok`` None) closes none of the
+subject's violations, and opens only those of invariants that say so (``Invariant.on_unknown``); if it goes on and
+none of them explains it, it is a violation of its own, ``observation_unknown``. (A monitor that took "could not look"
+for "nothing wrong" would declare every outage of its own eyes an all-clear.)
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from operator_protocol.models import Violation
 from operatord.clock import Clock
-from operatord.subjects.base import Breach, Invariant, Observation
+from operatord.subjects.base import Breach, Invariant, Observation, OnUnknown
 
 OBSERVATION_UNKNOWN = "observation_unknown"
 UNKNOWN_GRACE_S = 2.0
@@ -93,6 +94,11 @@ class ViolationTracker:
         if observation.ok is None:
             for entry in self._open.values():
                 entry.holds_since = None  # what was not seen to hold did not hold for ``clear_s``
+            seen, _ = self._check(observation, changes, among=("checked", "explains"))
+            for key, breach in seen.items():
+                self._breached(key, breach, observation, now, changes)
+            if any(self._invariants[key.invariant].on_unknown == "explains" for key in seen):
+                return changes
             breach = Breach(None, f"the cluster could not be observed: {observation.reason or 'no reason was given'}")
             self._breached(Key(OBSERVATION_UNKNOWN, None), breach, observation, now, changes)
             return changes
@@ -105,10 +111,14 @@ class ViolationTracker:
             self._holds(key, observation, now, changes)
         return changes
 
-    def _check(self, observation: Observation, changes: Changes) -> tuple[dict[Key, Breach], set[str]]:
+    def _check(
+        self, observation: Observation, changes: Changes, *, among: Collection[OnUnknown] = get_args(OnUnknown)
+    ) -> tuple[dict[Key, Breach], set[str]]:
         broken: dict[Key, Breach] = {}
         unsettled: set[str] = set()
         for invariant in self._invariants.values():
+            if invariant.on_unknown not in among:
+                continue
             try:
                 breaches = list(invariant.check(observation))
             except Exception as error:

@@ -13,6 +13,7 @@ from operator_protocol.models import ClusterHealth, Violation
 from operator_protocol.records import from_body, to_body
 from operator_protocol.topics import CLUSTER_HEALTH, VIOLATION_CLOSED, VIOLATION_OPENED
 from operatord.subjects.base import Observation, SubjectProbe, SubjectSpec
+from operatord.workers.containers import tell_containers
 from operatord.workers.monitor.tracker import ViolationTracker
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class Monitor:
             self._waiting = asyncio.get_running_loop().create_future()
         self._asked.set()
         return await asyncio.shield(self._waiting)
+
+    def look_soon(self) -> None:
+        """Have the next look begin now, or right after the one under way."""
+        self._asked.set()
 
     async def run(self) -> None:
         """Look forever. Nothing that the probe does ends this."""
@@ -137,7 +142,13 @@ async def _watch(ctx: "WorkerContext", configuration: Mapping[str, Any]) -> None
         async def observe(_args: Mapping[str, Any]) -> Mapping[str, Any]:
             return to_body(await monitor.observe())
 
+        async def containers(args: Mapping[str, Any]) -> Mapping[str, Any]:
+            tell_containers(probe, args)
+            monitor.look_soon()
+            return {}
+
         ctx.handle("observe", observe)
+        ctx.handle("containers", containers)
         ctx.ready()
         await monitor.run()
     finally:

@@ -15,6 +15,9 @@ OWN_FORMAT = "ycsb"
 READERS: dict[str, Callable[[], LineReader]] = {OWN_FORMAT: StatusLineReader, "go-ycsb": GoYcsbReader}
 """By ``WorkloadSource.line_format``."""
 
+_SETTLING_SAMPLES = 1
+"""The first sample after a fault began while it was in force."""
+
 
 class Sampler:
     """Makes one ``WorkloadSample`` of each reading of one run of the load."""
@@ -23,12 +26,20 @@ class Sampler:
         self._reader = reader
         self._warmup_samples = warmup_samples
         self._wall_clock = wall_clock
+        self._disturbed = False
+        self._settling = 0
         self.restart_baseline()
 
     def restart_baseline(self) -> None:
         """Forget what was normal: the load is another one now."""
         self._tracker = WorkloadTracker()
         self._warmup_left = self._warmup_samples
+
+    def disturb(self, disturbed: bool) -> None:
+        """Say that something is broken on purpose, or that it no longer is."""
+        if self._disturbed and not disturbed:
+            self._settling = _SETTLING_SAMPLES
+        self._disturbed = disturbed
 
     def feed(self, line: str) -> WorkloadSample | None:
         """Take a line of the load's output; a sample if it completed a reading."""
@@ -45,7 +56,9 @@ class Sampler:
         if self._warmup_left > 0:
             self._warmup_left -= 1 if reading.ops_per_sec > 0 else 0
         elif self._tracker.samples or reading.ops_per_sec > 0:
-            self._tracker.update(reading.ops_per_sec)
+            self._tracker.update(reading.ops_per_sec, disturbed=self._disturbed or self._settling > 0)
+            if not self._disturbed:
+                self._settling = max(0, self._settling - 1)
         return WorkloadSample(
             ops_per_sec=reading.ops_per_sec,
             errors_per_sec=reading.errors_per_sec,

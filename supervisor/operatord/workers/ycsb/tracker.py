@@ -1,7 +1,8 @@
 """What is normal for this load, and whether it is below that now.
 
 The mean of the first five samples is the baseline; a sample under half of it (by default) counts as degraded. The
-baseline does not follow the load afterwards: an outage that lasts must not become the new normal.
+baseline does not follow the load afterwards: an outage that lasts must not become the new normal. Nor is it taken
+while something is known to be broken: what is measured then is not normal.
 """
 
 import re
@@ -26,10 +27,10 @@ class WorkloadTracker:
         found = _CURRENT_OPS.search(line)
         return float(found.group(1)) if found else None
 
-    def update(self, ops_per_sec: float) -> None:
-        """Take the next sample."""
+    def update(self, ops_per_sec: float, *, disturbed: bool = False) -> None:
+        """Take the next sample; one that was ``disturbed`` does not count for the baseline."""
         self._window.append(ops_per_sec)
-        if len(self._first) < BASELINE_SAMPLES:
+        if len(self._first) < BASELINE_SAMPLES and not disturbed:
             self._first.append(ops_per_sec)
 
     def is_degraded(self) -> bool:

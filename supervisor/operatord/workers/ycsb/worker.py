@@ -1,6 +1,7 @@
 """The ycsb worker: keeps the load running as it was asked to, and publishes a sample for each of its reports.
 
-Requests: ``start {source, rate}``, ``stop {}``, ``rate {ops_per_sec}``, ``status {}``; each answers with the status.
+Requests: ``start {source, rate}``, ``stop {}``, ``rate {ops_per_sec}``, ``disturbed {disturbed}``, ``status {}``; each
+answers with the status.
 A load that ends by itself with an error is reported and started again, ever more slowly, until it is stopped; one
 that ends well (a bounded run) or does not understand its command line (exit code 2) is left alone.
 """
@@ -50,6 +51,7 @@ async def main(ctx: "WorkerContext") -> None:
     ctx.handle("start", worker.start)
     ctx.handle("stop", worker.stop)
     ctx.handle("rate", worker.set_rate)
+    ctx.handle("disturbed", worker.set_disturbed)
     ctx.handle("status", worker.status)
     try:
         await worker.configure(await ctx.configured())
@@ -83,6 +85,7 @@ class LoadWorker:
         self._rate: float | None = None
         self._process: LoadProcess | None = None
         self._sampler: Sampler | None = None
+        self._disturbed = False
         self._keeping: asyncio.Task[None] | None = None
         self._last: WorkloadSample | None = None
         self._ended = ""
@@ -92,6 +95,7 @@ class LoadWorker:
     async def configure(self, configuration: Mapping[str, Any]) -> None:
         """Start the source of the configuration, or stop what runs if there is none. Trouble is told, not raised."""
         try:
+            await self.set_disturbed(configuration)
             if configuration.get("source") is None:
                 await self.stop({})
             else:
@@ -120,6 +124,13 @@ class LoadWorker:
             raise BadRequest("rate needs ops_per_sec")
         async with self._changing:
             self._apply_rate(rate)
+        return await self.status({})
+
+    async def set_disturbed(self, args: Mapping[str, Any]) -> Body:
+        """Take no baseline while ``disturbed`` is true: something is broken on purpose."""
+        self._disturbed = args.get("disturbed") is True
+        if self._sampler is not None:
+            self._sampler.disturb(self._disturbed)
         return await self.status({})
 
     async def status(self, _args: Mapping[str, Any]) -> Body:
@@ -167,6 +178,7 @@ class LoadWorker:
 
     async def _start_process(self, source: WorkloadSource) -> LoadProcess:
         sampler = Sampler(READERS[source.line_format](), source.warmup_samples, time.time)
+        sampler.disturb(self._disturbed)
 
         def on_line(line: str) -> None:
             self._echo(line)

@@ -3,6 +3,7 @@
 PD rounds: a size comes back as ``99.05GiB``, so it is good to about half a percent and no better.
 """
 
+import functools
 import re
 from datetime import datetime
 
@@ -13,6 +14,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1
 _FRACTION = re.compile(r"(\.\d{1,6})\d*")
 
 
+@functools.lru_cache(maxsize=4096)
 def size_bytes(text: str) -> float:
     """Bytes of ``99.05GiB``, ``512B`` or ``1024``; PD's ``GB`` is binary, too. Raises ``ValueError``."""
     match = _SIZE.fullmatch(text.strip())

@@ -6,7 +6,11 @@ process out. A pid alone names nothing for long, so a process is named by pid an
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessId(NamedTuple):
@@ -40,24 +44,61 @@ class ProcessStat(NamedTuple):
         return self.state not in ("Z", "X", "x")
 
 
+class ProcessLoad(NamedTuple):
+    """What a process takes."""
+
+    cpu_s: float
+    """Processor time since its start, user and system, all threads."""
+    rss_bytes: int
+    threads: int
+
+
 def read_stat(pid: int) -> ProcessStat | None:
     """``/proc/PID/stat`` of ``pid``, or None when there is no such process."""
-    try:
-        raw = _read(f"/proc/{pid}/stat")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+    found = _stat_fields(pid)
+    if found is None:
         return None
-    # The name is in parentheses and may itself hold parentheses and blanks, so split at the last one.
-    head, _, tail = raw.rpartition(b")")
-    fields = tail.split()
+    comm, fields = found
     return ProcessStat(
         pid=pid,
-        comm=head.partition(b"(")[2].decode(errors="replace"),
+        comm=comm.decode(errors="replace"),
         state=fields[0].decode(),
         ppid=int(fields[1]),
         pgrp=int(fields[2]),
         session=int(fields[3]),
         start_time=int(fields[19]),
     )
+
+
+def read_load(process: ProcessId) -> ProcessLoad | None:
+    """What that very process takes now, or None when it is gone."""
+    found = _stat_fields(process.pid)
+    if found is None or int(found[1][19]) != process.start_time:
+        return None
+    fields = found[1]
+    ticks = int(fields[11]) + int(fields[12])
+    return ProcessLoad(ticks / _TICKS_PER_S, int(fields[21]) * _PAGE_BYTES, int(fields[17]))
+
+
+def descriptor_count(pid: int) -> int | None:
+    """Open descriptors of ``pid``; None when it is gone, or not ours to look at."""
+    directory = Path(f"/proc/{pid}/fd")
+    try:
+        # Since Linux 6.2 the size of the directory is their number; before, it is 0.
+        return directory.stat().st_size or len(list(directory.iterdir()))
+    except OSError:
+        return None
+
+
+def _stat_fields(pid: int) -> tuple[bytes, list[bytes]] | None:
+    """The name (field 2) and the fields from 3 on of proc_pid_stat(5)."""
+    try:
+        raw = _read(f"/proc/{pid}/stat")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    # The name is in parentheses and may itself hold parentheses and blanks, so split at the last one.
+    head, _, tail = raw.rpartition(b")")
+    return head.partition(b"(")[2], tail.split()
 
 
 def start_time(pid: int) -> int | None:

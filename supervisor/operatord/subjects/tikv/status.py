@@ -1,0 +1,182 @@
+"""Whether one server answers for itself: the status port of a store, the local ``/ping`` of a PD, a data port.
+
+One connection is kept and asked again. What was asked and not answered is not asked anew: a frozen server has a short
+queue of connections, and a monitor that opened another one twice a second would fill it in a minute and then take the
+silence for a network that is cut. Written on bare connections: a thousand of these are asked in one look.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from typing import Literal
+
+from operatord.clock import Clock
+
+Contact = Literal["answered", "refused", "silent", "unreachable", "unasked"]
+"""``refused`` is the word of a kernel, or of a proxy that cannot reach it: nobody listens there. ``silent`` accepts
+connections and does not answer. ``unreachable`` does neither: it may be the server, or the way to it."""
+
+STATUS = "/status"
+PING = "/pd/api/v1/ping"
+# The preface of HTTP/2 (RFC 9113, 3.4) and an empty SETTINGS frame; a gRPC server sends its own SETTINGS at once.
+GRPC_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+
+
+def http_question(host: str, path: str) -> bytes:
+    """A request whose answer says that the server lives."""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n".encode("ascii", "replace")
+
+
+class Pulse:
+    """One server. ``question`` is sent, and any answer to it counts, whatever it says."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        question: bytes,
+        clock: Clock,
+        *,
+        tls: ssl.SSLContext | None = None,
+        keep: bool = True,
+    ) -> None:
+        self.host, self.port = host, port
+        self._question = question
+        self._clock = clock
+        self._tls = tls
+        self._keep = keep
+        self._line: _Line | None = None
+        self._asked_at = clock()
+        self.contact: Contact = "unasked"
+        self.answered_at: float | None = None
+        """When it answered last, on the clock; None if it never did."""
+
+    @property
+    def silent_for_s(self) -> float:
+        """Seconds since the question that it has not answered; 0 when there is none."""
+        return 0.0 if self.contact in ("answered", "unasked") else self._clock() - self._asked_at
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer to a former question is still awaited."""
+        return self.contact == "silent"
+
+    async def beat(self, deadline_s: float) -> Contact:
+        """Ask, and wait up to ``deadline_s``; returns how it went, which is kept in ``contact``."""
+        if self.contact in ("answered", "unasked"):
+            self._asked_at = self._clock()
+        try:
+            async with asyncio.timeout(deadline_s):
+                self.contact = await self._beat()
+        except TimeoutError:
+            if self._line is None:
+                self.contact = "unreachable"
+            else:
+                # The answer may have come while we ourselves were busy.
+                self.contact = self._answered() if self._line.take_answer() else "silent"
+        if self.contact == "answered":
+            self.answered_at = self._clock()
+        return self.contact
+
+    async def _beat(self) -> Contact:
+        if self._line is not None:
+            answered = await self._line.ask(self._question)
+            if answered:
+                return self._answered()
+            # A kept connection that breaks says that a server ended, not whether another one took its place.
+            self.close()
+        loop = asyncio.get_running_loop()
+        try:
+            _, self._line = await loop.create_connection(_Line, self.host, self.port, ssl=self._tls)
+        except ConnectionRefusedError:
+            return "refused"
+        except ssl.SSLError:
+            return "answered"  # it speaks, if not with us; the client of PD tells why
+        except OSError:
+            return "unreachable"
+        if await self._line.ask(self._question):
+            return self._answered()
+        self.close()
+        return "refused"
+
+    def _answered(self) -> Contact:
+        if self._line is not None and (not self._keep or self._line.spent):
+            self.close()
+        return "answered"
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+class _Line(asyncio.Protocol):
+    """A connection on which one question at a time is asked."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[bool] | None = None
+        self._received = b""
+        self.spent = False
+        """Whether no further question can be asked here."""
+
+    async def ask(self, question: bytes) -> bool:
+        """True when an answer came, False when the connection is gone. Cancelled, it goes on where it was left."""
+        if self._answer is None:
+            if self._transport is None or self._transport.is_closing():
+                return False
+            self._answer = asyncio.get_running_loop().create_future()
+            self._received = b""
+            self._transport.write(question)
+        await asyncio.wait((self._answer,))
+        return self.take_answer()
+
+    def take_answer(self) -> bool:
+        """Whether an answer came to the question that was asked; then another one may be asked."""
+        if self._answer is None or not self._answer.done():
+            return False
+        answered = self._answer.result()
+        self._answer = None
+        return answered
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1."):
+            self.spent = True  # no HTTP of this kind, but somebody speaks
+        elif end:
+            length = _length(head)
+            self.spent = length is None or b"connection: close" in head.lower()
+            if length is not None and len(body) < length:
+                return
+        elif len(self._received) < _LONGEST_HEAD:
+            return
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.spent = True
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(False)
+
+    def close(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop may be closed already
+            if self._transport is not None:
+                self._transport.abort()
+
+
+_LONGEST_HEAD = 16_384
+
+
+def _length(head: bytes) -> int | None:
+    """Content-Length, None where there is none."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return int(value)
+    return None

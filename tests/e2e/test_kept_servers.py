@@ -1,0 +1,32 @@
+"""Servers that ``--keep-cluster`` left running are not forgotten by the commands that look when no daemon runs."""
+
+import json
+
+from .real_daemon import RealDaemon, alive
+
+
+def test_kept_servers_are_shown_and_can_be_ended_without_a_daemon(stopped_daemon: RealDaemon) -> None:
+    daemon = stopped_daemon
+    assert daemon.operatord("stop", check=False).returncode == 3
+    daemon.start("--keep-cluster")
+    servers = daemon.servers()
+    stopped = daemon.operatord("stop")
+    assert f"valkey-0 (pid {servers['valkey-0']})" in stopped.stderr
+    assert "operatord stop --servers" in stopped.stderr
+
+    status = daemon.operatord("status", check=False)
+    assert status.returncode == 3
+    assert "6 servers of its cluster still run" in status.stderr
+
+    doctor = json.loads(daemon.operatord("doctor", "--json", check=False).stdout)
+    (kept,) = (finding for finding in doctor["findings"] if finding["what"] == "kept servers")
+    assert kept["verdict"] == "warning"
+
+    again = daemon.operatord("stop", check=False)
+    assert again.returncode == 3
+    assert "6 servers of its cluster still run" in again.stderr
+    assert all(alive(pid) for pid in servers.values())
+
+    daemon.operatord("stop", "--servers")
+    assert not any(alive(pid) for pid in servers.values())
+    assert "still run" not in daemon.operatord("stop", "--servers", check=False).stderr

@@ -1,0 +1,249 @@
+"""Looks at a cluster of stand-ins: real processes that die, freeze, elect and come back."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from tests.standins.cluster import STORE_IDS, StandInCluster, standin_cluster
+from tests.standins.serving import ask
+from tests.supervisor.tikv.watching import QUICK, Watch, node, signals, spec_of, watching
+
+from operator_protocol.models import Scalar
+from operatord.subjects.base import SubjectSpec
+from operatord.subjects.tikv.pd.client import PDClient
+
+
+@pytest.fixture
+def cluster() -> Iterator[StandInCluster]:
+    with standin_cluster(*QUICK) as cluster:
+        yield cluster
+
+
+def running(cluster: StandInCluster, **others: dict[str, Scalar]) -> dict[str, dict[str, Scalar]]:
+    states: dict[str, dict[str, Scalar]] = {
+        name: {"state": "running"} for name in (*cluster.pd_urls, *cluster.addresses)
+    }
+    return states | others
+
+
+def test_a_healthy_cluster_is_six_nodes_with_three_signals_each(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        watch.probe.tell_containers(running(cluster))
+        seen = await watch.until_well()
+        assert [one.id for one in seen.nodes] == ["pd0", "pd1", "pd2", "tikv0", "tikv1", "tikv2"]
+        assert [one.role for one in seen.nodes] == ["pd"] * 3 + ["tikv"] * 3
+        assert {tuple(one.signals.items()) for one in seen.nodes} == {
+            (("container", "up"), ("probe", "up"), ("cluster", "up"))
+        }
+        assert [one.leader for one in seen.nodes].count(True) == 1
+        store = node(seen, "tikv2")
+        assert store.address == cluster.addresses["tikv2"]
+        assert store.detail["store_id"] == str(STORE_IDS["tikv2"])
+        assert (store.detail["leaders"], store.detail["regions"], store.detail["pd_state"]) == (4, 12, "Up")
+        assert (seen.metrics["regions"], seen.metrics["stores_up"], seen.metrics["pd_leader"]) == (12, 3, 1)
+        assert watch.opened == []
+
+    watching(spec_of(cluster), work)
+
+
+def test_a_killed_store_is_down_at_once_while_pd_still_says_up_and_disconnected_later(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        watch.probe.tell_containers(running(cluster))
+        await watch.until_well()
+        cluster.kill("tikv1")
+        watch.probe.tell_containers(running(cluster, tikv1={"state": "exited", "exit_code": 137}))
+        seen = await watch.look()
+        assert node(seen, "tikv1").state == "down"
+        assert signals(seen, "tikv1") == {"container": "down", "probe": "down", "cluster": "up"}
+        assert (seen.ok, seen.reason) == (False, "tikv1 is down: its container is exited")
+        assert watch.opened == ["store_down tikv1"]
+        later = await watch.until(lambda seen: signals(seen, "tikv1")["cluster"] == "down")
+        assert node(later, "tikv1").detail["pd_state"] == "Disconnected"
+        # The same trouble is not told twice, and its regions got other leaders.
+        await watch.until(lambda seen: node(seen, "tikv1").detail["leaders"] == 0)
+        assert watch.open() == {"store_down tikv1"}
+        cluster.start("tikv1")
+        watch.probe.tell_containers(running(cluster))
+        await watch.until_well()
+        assert watch.opened == watch.closed == ["store_down tikv1"]
+
+    watching(spec_of(cluster), work)
+
+
+def test_a_killed_store_is_found_by_its_own_port_where_no_engine_tells(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        await watch.until_well()
+        cluster.kill("tikv0")
+        seen = await watch.look()
+        assert signals(seen, "tikv0") == {"container": "unknown", "probe": "down", "cluster": "up"}
+        assert seen.reason == "tikv0 is down: it refuses connections"
+
+    watching(spec_of(cluster), work)
+
+
+def test_a_frozen_store_is_late_and_then_down_and_thaws_to_up(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        await watch.until_well()
+        cluster.freeze("tikv2")
+        seen = await watch.look()
+        assert node(seen, "tikv2").state == "degraded"
+        await watch.until(lambda seen: node(seen, "tikv2").state == "down")
+        assert node(await watch.look(), "tikv2").detail["contact"] == "silent"
+        cluster.thaw("tikv2")
+        await watch.until_well()
+        assert watch.opened == ["store_down tikv2"]
+
+    watching(spec_of(cluster), work)
+
+
+def test_two_of_three_pds_stopped_reads_as_unknown_opens_no_pd_leader_and_closes_nothing(
+    cluster: StandInCluster,
+) -> None:
+    async def work(watch: Watch) -> None:
+        await watch.until_well()
+        cluster.kill("tikv1")
+        await watch.until_open("store_down tikv1")
+        led_by = next(one.id for one in (await watch.look()).nodes if one.leader)
+        gone = sorted(name for name in cluster.pd_urls if name != led_by)
+        cluster.kill(*gone)
+        seen = await watch.until(lambda seen: seen.ok is None)
+        assert seen.reason.startswith("no PD leader (1 of 3 PDs live, 2 are needed)")
+        await watch.until_open("no_pd_leader")
+        seen = await watch.look()
+        # What is not known is not down: the stores that answer are up, by their own word.
+        assert [node(seen, name).state for name in ("tikv0", "tikv1", "tikv2")] == ["up", "down", "up"]
+        assert signals(seen, "tikv0")["cluster"] == "unknown"
+        cluster.start("tikv1")
+        await watch.until(lambda seen: node(seen, "tikv1").state == "up")
+        for _ in range(15):
+            await watch.look()
+            await asyncio.sleep(0.1)
+        assert watch.closed == []
+        assert "observation_unknown" not in watch.opened
+        cluster.start(*gone)
+        await watch.until_well()
+        assert {"no_pd_leader", "store_down tikv1"} <= set(watch.closed)
+
+    watching(spec_of(cluster, pd_leader_grace_s=1.0), work)
+
+
+def test_a_frozen_pd_is_down_and_the_others_go_on(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        seen = await watch.until_well()
+        frozen = next(one.id for one in seen.nodes if one.role == "pd" and not one.leader)
+        cluster.freeze(frozen)
+        seen = await watch.until(lambda seen: node(seen, frozen).state == "down")
+        assert seen.ok is False
+        assert sum(one.leader for one in seen.nodes) == 1
+        await watch.until_open("quorum_margin")
+        assert {f"pd_member_unhealthy {frozen}", "quorum_margin"} == watch.open()
+        cluster.thaw(frozen)
+        await watch.until_well()
+
+    watching(spec_of(cluster, quorum_margin_grace_s=0.0), work)
+
+
+def test_when_no_pd_can_be_told_to_be_gone_it_is_only_unknown() -> None:
+    async def work(watch: Watch) -> None:
+        seen = await watch.look()
+        assert (seen.ok, [one.state for one in seen.nodes]) == (None, ["unknown"])
+        assert "pd_leader" not in seen.metrics
+        assert "no_pd_leader" not in watch.opened
+
+    # A name that no service knows: neither refused nor silent.
+    watching(SubjectSpec("tikv", [], {"pd": "http://pd.invalid:2379"}), work)
+
+
+def test_a_store_whose_leaders_are_evicted_is_told_and_is_not_out_of_balance_besides(cluster: StandInCluster) -> None:
+    async def evict(store: int, *, stop: bool = False) -> None:
+        client = PDClient(list(cluster.pd_urls.values()))
+        await (client.stop_evicting if stop else client.evict_leaders)(store, deadline_s=5)
+        await client.close()
+
+    async def work(watch: Watch) -> None:
+        await watch.until_well()
+        await evict(STORE_IDS["tikv1"])
+        await watch.until_open("leaders_evicted tikv1")
+        seen = await watch.until(lambda seen: node(seen, "tikv1").detail["leaders"] == 0)
+        assert seen.ok is True
+        assert "are being evicted" in str(node(seen, "tikv1").detail["problem"])
+        await evict(STORE_IDS["tikv1"], stop=True)
+        # It may lead again and leads nothing yet: now it is out of balance.
+        await watch.until(lambda _seen: "leaders_evicted tikv1" in watch.closed)
+        await watch.until_well()
+        assert watch.opened[0] == "leaders_evicted tikv1"
+
+    watching(spec_of(cluster, leader_imbalance_grace_s=0.0, leader_imbalance_least=3), work)
+
+
+def test_a_store_that_serves_no_clients_is_degraded_though_all_else_says_up(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        await watch.until_well()
+        ask("PUT", f"http://{cluster.status['tikv0']}/pause_grpc")
+        seen = await watch.until_open("data_port tikv0")
+        assert node(seen, "tikv0").state == "degraded"
+        assert set(signals(seen, "tikv0").values()) == {"up", "unknown"}
+        ask("PUT", f"http://{cluster.status['tikv0']}/resume_grpc")
+        await watch.until_well()
+
+    watching(spec_of(cluster), work)
+
+
+def test_a_paused_container_is_down_at_once(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        watch.probe.tell_containers(running(cluster))
+        await watch.until_well()
+        cluster.freeze("tikv1")
+        watch.probe.tell_containers(running(cluster, tikv1={"state": "paused"}))
+        seen = await watch.look()
+        assert node(seen, "tikv1").state == "down"
+        assert watch.opened == ["store_down tikv1"]
+        cluster.thaw("tikv1")
+
+    watching(spec_of(cluster), work)
+
+
+def test_low_space_goes_by_what_is_available_whoever_uses_the_rest(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        seen = await watch.until(lambda _seen: len(watch.open()) == 3)
+        assert watch.open() == {f"low_space tikv{number}" for number in range(3)}
+        # TiKV's own data is next to nothing here: by ``used`` the disks would be empty.
+        assert all(float(node(seen, name).detail["used"] or 0.0) < 1 << 20 for name in cluster.addresses)
+
+    # More than any disk has left, so that the real disk of this machine is short.
+    watching(spec_of(cluster, low_space_share=1.0), work)
+
+
+def test_a_cluster_that_is_not_ours_is_watched_by_the_url_of_one_pd(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        seen = await watch.until(lambda seen: seen.ok is True and len(seen.nodes) == 6)
+        stores = [one.id for one in seen.nodes if one.role == "tikv"]
+        assert stores == [f"store-{store_id}" for store_id in sorted(STORE_IDS.values())]
+        assert [one.id for one in seen.nodes if one.role == "pd"] == ["pd0", "pd1", "pd2"]
+        await watch.until(lambda seen: signals(seen, stores[0])["probe"] == "up")
+        assert signals(seen, stores[0])["container"] == "unknown"
+        # The others were learnt from the first: it may die.
+        cluster.kill("pd0", "tikv0")
+        await watch.until(lambda seen: seen.ok is False and node(seen, "pd0").state == "down")
+        assert node(await watch.look(), stores[0]).state == "down"
+
+    watching(SubjectSpec("tikv", [], {"pd": cluster.pd_urls["pd0"]}), work)
+
+
+def test_evidence_tells_what_each_side_says_and_concludes_nothing(cluster: StandInCluster) -> None:
+    async def work(watch: Watch) -> None:
+        watch.probe.tell_containers(running(cluster))
+        await watch.until_well()
+        cluster.kill("tikv1")
+        watch.probe.tell_containers(running(cluster, tikv1={"state": "exited", "exit_code": 137}))
+        items = await watch.probe.evidence("tikv1", 0.4)
+        text = " ".join(item.text for item in items)
+        assert [item.id for item in items] == list(range(1, len(items) + 1))
+        assert "PD holds tikv1 (store 4) for Up; its last heartbeat is" in text
+        assert "The container of tikv1 is exited, exit code 137." in text
+        assert "The status port of tikv1 refuses connections: nothing listens there." in text
+        assert "12 regions; leaders by store: tikv0 4, tikv1 4, tikv2 4." in text
+        assert await watch.probe.evidence(None, 0.4)
+        assert await watch.probe.evidence("pd1", 0.4)
+
+    watching(spec_of(cluster), work)

@@ -5,7 +5,6 @@ sockets first (clients may attach and watch), then servers, then what an earlier
 """
 
 import asyncio
-import importlib
 import os
 import resource
 import signal
@@ -17,40 +16,19 @@ from functools import partial
 from importlib.metadata import version as distribution_version
 from typing import Any
 
-import zmq
-
 from operator_protocol.codec import Body
-from operator_protocol.endpoint import default_runtime_dir, runtime_endpoint
+from operator_protocol.endpoint import default_runtime_dir
 from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.frames import Frame
-from operator_protocol.models import ProcessState, Ticket, Violation
+from operator_protocol.models import ProcessState
 from operator_protocol.records import from_body, to_body
-from operator_protocol.topics import (
-    CLUSTER_HEALTH,
-    TICKET_OPENED,
-    VIOLATION_CLOSED,
-    VIOLATION_OPENED,
-    process_log,
-    process_state,
-)
-from operatord.audit import FILE_NAME as AUDIT_FILE
-from operatord.audit import AuditLog
-from operatord.bus.admission import Passes
-from operatord.bus.broker import Broker
-from operatord.bus.gate import Gate
-from operatord.bus.ingest import Ingest
-from operatord.bus.journal import Journal
-from operatord.control.access import Access
-from operatord.control.commands import COMMANDS
+from operator_protocol.topics import CLUSTER_HEALTH, process_log, process_state
 from operatord.control.context import Context
-from operatord.control.server import ControlServer
 from operatord.declared.starter import DeclaredProcesses
 from operatord.demo.director import Director
-from operatord.diagnosing import DiagnosisDesk
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
-from operatord.keys import KeyStore
 from operatord.loading import LoadDesk
 from operatord.logging_bridge import logging_to
 from operatord.observing import Observer
@@ -60,13 +38,11 @@ from operatord.processes.table import ProcessTable
 from operatord.readiness import Milestones
 from operatord.reporting import Reporter
 from operatord.sd_notify import ServiceManager
+from operatord.sockets import Sockets
 from operatord.subject_factory import make_control
 from operatord.subjects.base import Observation
-from operatord.tickets.desk import TicketDesk
-from operatord.tickets.history import History
-from operatord.tickets.inbox import TicketInbox
+from operatord.ticketing import Ticketing
 from operatord.workforce import HEALTHY, OBSERVED, PRELOADED, WARM_UP, Workforce
-from operatord.zmq_loop import Context as ZmqContext
 
 _HEARD = ("cluster.", "workload.", "process.", "violation.", "ticket.", "agent.", "fault.")
 """Topics that the daemon's own parts listen to."""
@@ -86,38 +62,14 @@ class Daemon:
         self.reporter = reporter
         self._started_mono = time.monotonic()
         self._stop_reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._zmq: ZmqContext = zmq.Context()
-        self._endpoint = runtime_endpoint(options.runtime_dir)
-        journal = options.config.journal
-        self.broker = Broker(
-            self._zmq,
-            journal=Journal(
-                options.state_dir / "journal",
-                max_bytes=int(journal.max_mib * (1 << 20)),
-                keep_files=journal.keep_files,
-                on_error=self.log,
-            ),
+        self.sockets = Sockets(
+            options,
+            lambda: self.processes,
+            configuration=self._configuration,
+            log=self.log,
             on_listener_error=self._listener_failed,
         )
-        self._passes = Passes(self._pid_of)
-        self.ingest = Ingest(
-            self._zmq,
-            self.broker,
-            on_beat=self._beat,
-            on_ready=self._ready,
-            configuration=self._configuration,
-            admission=self._passes,
-            log=self.log,
-        )
-        self._lines_dropped = 0
-        self.audit = AuditLog(options.state_dir / AUDIT_FILE, on_error=self.log)
-        address = options.config.listen.tcp
-        self.gate = (
-            Gate(self._zmq, address, KeyStore(options.state_dir), audit=self.audit, log=self.log) if address else None
-        )
-        self.control = ControlServer(
-            self._zmq, COMMANDS, access=Access(self.gate.ring if self.gate else None), audit=self.audit
-        )
+        self.broker, self.ingest = self.sockets.broker, self.sockets.ingest
         self._records = ServerRecords(options.servers_file)
         self.processes = ProcessTable(
             on_state=self._process_changed,
@@ -132,7 +84,7 @@ class Daemon:
         self.workforce = Workforce(self.processes, self.milestones)
         self.subject = make_control(options, self.processes, self.processes.commands)
         self.observer = Observer(self.ingest, options.config)
-        self.history = History()
+        self.ticketing = Ticketing(options, self.broker, self.ingest, self.log)
         self.load = LoadDesk(self.ingest, self.subject, lambda: self.broker.memory.state)
         self._undo_journal = UndoJournal(options.undo_journal)
         self.faults = FaultDesk(
@@ -144,8 +96,6 @@ class Daemon:
             cooldown_s=options.config.faults.cooldown_s,
         )
         self.director = Director(self.faults, self.load, self.broker.publish)
-        self.tickets: TicketDesk | None = None
-        self.diagnosis: DiagnosisDesk | None = None
         self._subject_up = False
         self._chores: list[asyncio.Task[None]] = []
 
@@ -158,7 +108,7 @@ class Daemon:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(signum, self.shutdown, signal.Signals(signum).name)
         try:
-            self._bind()
+            self.sockets.bind(self._on_frame, _HEARD)
             start = asyncio.create_task(self._start())
             both: set[asyncio.Future[Any]] = {start, self._stop_reason}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -193,30 +143,14 @@ class Daemon:
         for part in line.splitlines():
             self.broker.publish(process_log("operatord"), {"stream": "stderr", "line": part, "dropped": 0})
 
-    def _bind(self) -> None:
-        for name in ("frames", "control", "ingest"):
-            # We hold the lock of this directory: a socket file in it belongs to a daemon that is gone.
-            (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
-        self.broker.listen(self._on_frame, _HEARD)
-        self.broker.bind(self._endpoint.frames)
-        self.ingest.bind(self._endpoint.ingest)
-        self.control.bind(self._endpoint.control)
-        if self.gate is not None:
-            # After ipc: what is bound from here on asks for keys.
-            self.gate.open(self.broker.socket, self.control.socket, nudge_frames=self.broker.nudge)
-        self.broker.memory.state.version = {
-            "operatord": distribution_version("operatord"),
-            "subject": self.options.subject,
-        }
-
     async def _start(self) -> None:
         await self._take_over()
-        self.workforce.add({"ingest": self._endpoint.ingest, "secret": self._passes.secret})
+        self.workforce.add(self.sockets.pass_for_workers)
         self.processes.on_exit(self._process_ended)
         self.declared.start()
         subject_start = asyncio.create_task(self.subject.start(self.log))
         try:
-            await self._open_tickets()
+            await self.ticketing.open()
             self._serve()
             await subject_start
         finally:
@@ -243,35 +177,8 @@ class Daemon:
         # With rules or limits of an earlier run in force the cluster might not even form.
         await self.faults.clear()
 
-    async def _open_tickets(self) -> None:
-        # SQLAlchemy takes a quarter of a second to import; the cluster forms meanwhile.
-        await asyncio.to_thread(importlib.import_module, "operatord.tickets.db")
-        from operatord.tickets.db import FILE_NAME, TicketDB
-
-        db = TicketDB(self.options.state_dir / FILE_NAME)
-        if db.message:
-            self.log(db.message)
-        self._ticket_db = db
-        self.tickets = TicketDesk(db, self.broker.publish)
-        resumed = self.tickets.resume()
-        self._inbox = TicketInbox(self.tickets, self.log)
-        self.diagnosis = DiagnosisDesk(
-            self.ingest,
-            self.broker,
-            self.tickets,
-            self.history,
-            settle_s=self.options.config.agent.settle_s,
-            log=self.log,
-        )
-        self.diagnosis.start()
-        for ticket in resumed:
-            if ticket.diagnosis is None and ticket.status == "open":
-                self.diagnosis.opened(ticket)
-
     def _serve(self) -> None:
-        if self.tickets is None or self.diagnosis is None:
-            raise RuntimeError("serving before the tickets are open")
-        self.control.serve(
+        self.sockets.control.serve(
             Context(
                 version=distribution_version("operatord"),
                 config=self.options.config,
@@ -284,12 +191,12 @@ class Daemon:
                 subject=self.subject,
                 faults=self.faults,
                 director=self.director,
-                tickets=self.tickets,
-                diagnosis=self.diagnosis,
+                tickets=self.ticketing.desk,
+                diagnosis=self.ticketing.diagnosis,
                 load=self.load,
                 shutdown=self.shutdown,
                 log=self.log,
-                counters=self._counters,
+                counters=self.sockets.counters,
             )
         )
         self.director.start()
@@ -308,7 +215,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            for chore in (self._heartbeat, self.audit.tick, self._inbox.retry, self._publish_usage):
+            for chore in (self.sockets.heartbeat, self.sockets.audit.tick, self.ticketing.retry, self._publish_usage):
                 try:
                     chore()
                 except Exception as error:
@@ -316,9 +223,6 @@ class Daemon:
                     self._listener_failed("the chores of a second", error)
             due = max(due + 1.0, loop.time())
             await asyncio.sleep(due - loop.time())
-
-    def _heartbeat(self) -> None:
-        self.broker.heartbeat(self._dropped())
 
     def _publish_usage(self) -> None:
         for state in self.processes.sample_usage():
@@ -329,14 +233,11 @@ class Daemon:
         await self._step("the story", self.director.close(undo=False))
         await self._step("the faults", self._undo_before_leaving(), _UNDO_S)
         await self._step("the load", self.load.stop())
-        if self.diagnosis is not None:
-            await self._step("the diagnoses", self.diagnosis.close())
+        await self._step("the diagnoses", self.ticketing.stop_diagnosing())
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
-        if self.gate is not None:
-            self.gate.close()
-        await self._step("the control socket", self.control.close())
+        await self._step("the control socket", self.sockets.deafen())
         await self._step("the observer", self.observer.close())
         await self._step("the declared processes", self.declared.stop(), self.declared.stop_budget_s + _STOP_STEP_S)
         # Workers before servers: a monitor that still looks would report the end of the cluster as an outage.
@@ -345,17 +246,9 @@ class Daemon:
         await self._step("the debts", self._forfeit())
         await self._step("the processes", self.processes.stop_all(), 2 * _STOP_STEP_S)
         await self._step("the ingest socket", self.ingest.close())
-        self.control.hang_up()
-        self.broker.close()
         self._undo_journal.close()
-        if self.tickets is not None:
-            self._ticket_db.close()
-        if self.gate is not None:
-            self.gate.shut()
-        self._zmq.term()
-        self.audit.close()
-        for name in ("frames", "control", "ingest"):
-            (self.options.runtime_dir / f"{name}.sock").unlink(missing_ok=True)
+        self.ticketing.close()
+        self.sockets.close()
 
     async def _undo_before_leaving(self) -> None:
         if not self._subject_up:
@@ -387,53 +280,26 @@ class Daemon:
 
     def _on_frame(self, frame: Frame) -> None:
         topic, body = frame.topic, frame.body
-        self.history.see(topic, body)
+        self.ticketing.see(topic, body)
         self.director.see(topic, body)
         self.load.see(topic, body)
-        if self.tickets is None:
-            return
-        if topic == VIOLATION_OPENED:
-            self._inbox.opened(from_body(Violation, body))
-        elif topic == VIOLATION_CLOSED:
-            self._inbox.closed(from_body(Violation, body))
-        elif topic == TICKET_OPENED and self.diagnosis is not None:
-            self.diagnosis.opened(from_body(Ticket, body))
-        elif topic == CLUSTER_HEALTH:
-            look = from_body(Observation, body)
-            self.milestones.reach(OBSERVED)
-            if look.ok:
-                self.milestones.reach(HEALTHY)
-                self.declared.reached("cluster")
-            self.faults.note(look)
-            self._inbox.observed(look.ok, list(self.broker.memory.state.violations.values()))
+        if topic == CLUSTER_HEALTH:
+            self._observed(from_body(Observation, body))
+
+    def _observed(self, look: Observation) -> None:
+        self.milestones.reach(OBSERVED)
+        if look.ok:
+            self.milestones.reach(HEALTHY)
+            self.declared.reached("cluster")
+        self.faults.note(look)
+        self.ticketing.observed(look.ok)
 
     def _process_changed(self, state: ProcessState) -> None:
         self.broker.publish(process_state(state.name), to_body(state))
         self.declared.see(state)
 
-    def _pid_of(self, worker: str) -> int | None:
-        return self.processes.pid(worker)
-
-    def _counters(self) -> Body:
-        """For ``status``: what came in on the sockets, and what nobody will read."""
-        return {
-            "ingest": self.ingest.intake.counts(),
-            "control": self.control.intake.counts(),
-            "rejected": self.broker.memory.rejected,
-            "lines": self._lines_dropped,
-        }
-
-    def _dropped(self) -> dict[str, int]:
-        """For the heartbeat: what was refused on the sockets by reason, and output that nobody will read."""
-        refused = {
-            f"{where}.{reason}": count
-            for where, intake in (("ingest", self.ingest.intake), ("control", self.control.intake))
-            for reason, count in intake.refusals.items()
-        }
-        return {"lines": self._lines_dropped, **refused}
-
     def _process_said(self, name: str, stream: str, line: str, dropped: int) -> None:
-        self._lines_dropped += dropped
+        self.sockets.lines_dropped += dropped
         self.broker.publish(process_log(name), {"stream": stream, "line": line, "dropped": dropped})
         self.declared.said(name, line)
 
@@ -442,12 +308,6 @@ class Daemon:
             self.ingest.gone(name)
         elif state.kind == "server":
             self.observer.nudge()
-
-    def _beat(self, worker: str, pid: int) -> None:
-        self.processes.beat(worker, pid)
-
-    def _ready(self, worker: str, pid: int) -> None:
-        self.processes.mark_ready(worker, pid)
 
     def _configuration(self, worker: str) -> Body | None:
         if not self._subject_up:

@@ -51,6 +51,7 @@ class Patient:
             deadly_hook.FUSE: str(self._fuse),
             _TAG: self._tag,
         }
+        self._first = ""
         self._seen_faults: set[str] = set()
 
     @property
@@ -71,6 +72,18 @@ class Patient:
         with _environment(self._environment):
             self.daemon.start(*self.options)
 
+    def start_in_vain(self) -> bool:
+        """A start that dies of its fuse; False if it had no occasion to."""
+        with _environment(self._environment):
+            started = self.daemon.start(*self.options, check=False)
+        if self.laid():
+            assert started.returncode == 0, started.stderr
+            self._fuse.unlink()
+            return False
+        assert started.returncode != 0
+        until(lambda: lock_holder(self.daemon.runtime_dir) is None, "the keeper to be gone", 60)
+        return True
+
     def recover(self) -> None:
         """As a person would, when no daemon runs."""
         with _environment(self._environment):
@@ -83,8 +96,8 @@ class Patient:
 
     def arm(self, step: str, *, with_keeper: bool = False, and_then: tuple[str, str] | None = None) -> None:
         """Lay the fuses: for the daemon, and, if ``and_then`` names program and step, for one that comes after it."""
-        lines = [f"{deadly_hook.DAEMON} {step}{' keeper' if with_keeper else ''}"]
-        lines += [" ".join(and_then)] if and_then else []
+        self._first = f"{deadly_hook.DAEMON} {step}{' keeper' if with_keeper else ''}"
+        lines = [self._first] + ([" ".join(and_then)] if and_then else [])
         new = self._fuse.with_suffix(".new")
         new.write_text("\n".join(lines))
         new.replace(self._fuse)
@@ -116,11 +129,12 @@ class Patient:
     def _burnt(self, follower: Follower) -> bool:
         for event in follower.poll(0.05):
             error = getattr(event, "error", None)
-            if isinstance(error, OperatorError) and self._laid().startswith(deadly_hook.DAEMON):
+            if isinstance(error, OperatorError) and self.laid().startswith(self._first):
                 raise AssertionError(f"refused: {error}")
-        return not self._laid()
+        return not self.laid().startswith(self._first)
 
-    def _laid(self) -> str:
+    def laid(self) -> str:
+        """The fuses that have not burnt."""
         return self._fuse.read_text() if self._fuse.exists() else ""
 
     def _note_faults(self) -> None:

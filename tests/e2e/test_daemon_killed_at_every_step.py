@@ -140,23 +140,41 @@ def test_the_system_ends_healthy_and_nothing_is_left(
     assert (patient.instance() == instance) is patient.keeps
 
 
-@pytest.mark.parametrize(
-    ("kind", "step"),
-    [
-        pytest.param("kill", "undo:1"),
-        *(pytest.param(kind, "undo:1", marks=pytest.mark.soak) for kind in KINDS if kind != "kill"),
-        *(pytest.param(kind, "strike:before", marks=pytest.mark.soak) for kind in KINDS),
-    ],
-)
-def test_an_undo_that_is_killed_as_well_is_done_by_the_next_one(admit: Any, kind: str, step: str) -> None:
+AGAIN = [
+    pytest.param("kill", "undo:1"),
+    *(pytest.param(kind, "undo:1", marks=pytest.mark.soak) for kind in KINDS if kind != "kill"),
+    *(pytest.param(kind, "strike:before", marks=pytest.mark.soak) for kind in KINDS),
+]
+
+
+@pytest.mark.parametrize(("kind", "step"), AGAIN)
+def test_a_keepers_undo_that_is_killed_as_well_is_done_by_the_next_one(admit: Any, kind: str, step: str) -> None:
     patient: Patient = admit(kind, KEPT)
     if patient.missing(kind):
         return
     before, instance = patient.traces(), patient.instance()
     patient.die_at("injected:after", fault_of(kind), and_then=(deadly_hook.RECOVER, step))
+    assert patient.laid() == ""
     assert patient.owed() != []
     patient.recover()
     require_nothing_left(patient, before)
     patient.start()
+    require_health(patient, before)
+    assert patient.instance() == instance
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("kind", "step"), AGAIN)
+def test_a_start_that_is_killed_while_it_undoes_leaves_it_to_its_keeper(admit: Any, kind: str, step: str) -> None:
+    patient: Patient = admit(kind, KEPT)
+    if patient.missing(kind):
+        return
+    before, instance = patient.traces(), patient.instance()
+    patient.die_at("injected:after", fault_of(kind), with_keeper=True, and_then=(deadly_hook.DAEMON, step))
+    assert patient.owed() != []
+    # Without an occasion: what the adoption has mended is seen to be well, and struck out without an undo.
+    if patient.start_in_vain():
+        require_nothing_left(patient, before)
+        patient.start()
     require_health(patient, before)
     assert patient.instance() == instance

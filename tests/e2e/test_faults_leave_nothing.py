@@ -125,6 +125,15 @@ def test_on_isolated_servers_it_leaves_nothing(isolated: RealDaemon, kind: str) 
     inject_and_recover(isolated, kind)
 
 
+def test_what_did_the_work_of_a_fault_is_not_started_by_hand_when_nobody_owes_it(plain: RealDaemon) -> None:
+    plain.ctl("fault", "slow", "--target", "valkey-3", "--countdown", "0", check=True)
+    plain.ctl("recover", check=True)
+    again = plain.ctl("restart", "slow-valkey-3")
+    assert again.returncode == 1
+    assert "slow-valkey-3 belongs to a fault" in again.stderr
+    assert plain.process("slow-valkey-3")["state"] == "stopped"
+
+
 @pytest.mark.parametrize("options", [[], ["--keep-cluster"]], ids=["with its servers", "alone"])
 @pytest.mark.parametrize("with_keeper", [False, True], ids=["the daemon", "daemon and keeper"])
 def test_what_a_killed_daemon_leaves_outside_of_its_servers_is_cleared_away(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from operator_clients.ctl.commands import Subcommand
-from operator_clients.ctl.exits import DONE
+from operator_clients.ctl.exits import DONE, Usage
 from operator_clients.ctl.output import clean, count, maps
 from operator_clients.ctl.parsing import duration_s, setting, whole_seconds
 from operator_clients.ctl.session import Session
@@ -79,7 +79,7 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
         "force": args.force,
     }
     if args.settings:
-        command["params"] = dict(args.settings)
+        command["params"] = _params(args.settings)
     deadline_s = (args.countdown or 0) + _WORK_DEADLINE_S
     if args.no_wait:
         session.show(
@@ -100,6 +100,15 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
     return DONE
 
 
+def _params(settings: list[tuple[str, str]]) -> Body:
+    params = dict(settings)
+    if len(params) < len(settings):
+        names = [name for name, _ in settings]
+        twice = next(name for name in params if names.count(name) > 1)
+        raise Usage(f"--set {twice} is given more than once", "see: operatorctl fault --help")
+    return params
+
+
 def _call_off(fault_id: str | None, feed: "Feed") -> None:
     """Ctrl+C during the countdown means: do not do it."""
     if fault_id is None:
@@ -115,7 +124,13 @@ def _describe(fault: Mapping[str, Any]) -> list[str]:
         clean(f"{fault.get('kind')} {fault.get('target')}{role}: {fault.get('state')}, fault id {fault.get('id')}")
     ]
     if fault.get("owed"):
-        lines.append("undo it with: operatorctl recover")
+        params = fault.get("params")
+        for_s = params.get("for_s") if isinstance(params, dict) else None
+        lines.append(
+            f"undone by itself after {duration(for_s)}; before that with: operatorctl recover"
+            if isinstance(for_s, int | float)
+            else "undo it with: operatorctl recover"
+        )
     return lines
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from operator_protocol.codec import Body
-from operator_protocol.errors import NotFound
+from operator_protocol.errors import Conflict, NotFound
 from operator_protocol.models import ProcessState
 from operator_protocol.records import to_body
 from operatord.control.context import Context
 from operatord.control.registry import Command, NoArgs
+from operatord.workforce import WORKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,13 @@ def _find(context: Context, name: str) -> ProcessState:
 
 
 async def restart(context: Context, args: NameArgs) -> Body:
-    """Restart a process; a server of the subject that is down is brought back (it never is by itself)."""
+    """Restart a process; a server of the subject that is down is brought back (it never is by itself).
+
+    What does the work of a fault is not started: nobody would owe what it does.
+    """
     process = _find(context, args.name)
+    if process.kind == "worker" and process.name not in WORKERS:
+        raise Conflict(f"{process.name} belongs to a fault, and is started by that alone", "see: operatorctl faults")
     context.declared.take_over(args.name)
     if process.kind == "server":
         if process.state == "ready":

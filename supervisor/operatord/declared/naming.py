@@ -11,8 +11,9 @@ BUILT_IN = ("cluster", "monitor", "agent", "ycsb")
 """What a declared process may depend on besides its like: the subject when it is healthy, and the workers."""
 
 _TAKEN = (*BUILT_IN, "docker", "forkserver", "operatord")
-_NODE = re.compile(r"(valkey|tikv|pd)-?[0-9]+")
-"""Node ids of the subjects are names of processes, too."""
+_NODE = re.compile(r"(.+-)?(valkey|tikv|pd)-?[0-9]+")
+"""Node ids of the subjects are names of processes, too; so are ``slow-valkey-0`` and the like, which do what faults do
+to a node."""
 
 
 def check_names(names: Sequence[str]) -> None:

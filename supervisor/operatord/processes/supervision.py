@@ -70,7 +70,6 @@ class Supervision:
         self._clock = clock
         self._wall = wall
         self._loop = asyncio.get_running_loop()
-        self._slots = slots
         self.exit_hooks: list[ExitHook] = []
         self.changed = asyncio.Event()
         self.closing = False

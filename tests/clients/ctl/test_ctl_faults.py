@@ -41,6 +41,17 @@ def test_fault_alone_leaves_target_and_countdown_to_the_daemon_and_returns_when_
     assert daemon.asked("fault") == [{"kind": "kill", "target": None, "countdown": None, "for": None, "force": False}]
 
 
+def test_a_fault_of_limited_time_says_that_it_ends_by_itself(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    daemon.on("fault", lambda _args: {"fault": to_body(bodies.fault(params={"for_s": 30.0}))})
+    assert "undone by itself after 30 s; before that with: operatorctl recover" in ctl("fault", "--for", "30s").stdout
+
+
+def test_a_parameter_that_is_given_twice_is_a_usage_error(ctl: Ctl) -> None:
+    done = ctl("fault", "slow", "--set", "percent=50", "--set", "period=20", "--set", "percent=60")
+    assert done.returncode == 2
+    assert "--set percent is given more than once" in done.stderr
+
+
 def test_fault_passes_all_it_was_told_on(daemon: ScriptedDaemon, ctl: Ctl) -> None:
     count_down_and_inject(daemon, 0)
     done = ctl("fault", "pause", "--target", "replica", "--countdown", "0", "--for", "30s", "--force", "--json")

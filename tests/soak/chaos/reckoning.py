@@ -65,6 +65,8 @@ class Memory:
     lived_s: float
     warm: float
     end: float
+    curve: Sequence[float]
+    """Every 15 s."""
 
     @property
     def grown(self) -> float:
@@ -76,4 +78,5 @@ def memory_of_last(usage: Sequence[tuple[float, int, int]]) -> Memory:
     last = [(at, rss / _MIB) for at, pid, rss in usage if pid == usage[-1][1]]
     begun, ended = last[0][0], last[-1][0]
     warm = [rss for at, rss in last if begun + _WARM_S <= at < begun + _WARM_S + 10] or [last[0][1]]
-    return Memory(ended - begun, median(warm), median([rss for at, rss in last if at >= ended - 10]))
+    curve = [rss for number, (_, rss) in enumerate(last) if number % 15 == 0]
+    return Memory(ended - begun, median(warm), median([rss for at, rss in last if at >= ended - 10]), curve)

@@ -100,6 +100,7 @@ def _told(chaos: Chaos, house: House) -> dict[str, Any]:
             "warm_mib": round(memory.warm, 1),
             "end_mib": round(memory.end, 1),
             "grown_mib": round(memory.grown, 1),
+            "curve_mib": " ".join(f"{mib:.1f}" for mib in memory.curve),
         },
     }
 

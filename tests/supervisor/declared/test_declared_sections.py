@@ -121,6 +121,7 @@ def test_the_daemon_is_told_exactly_what_was_checked(tmp_path: Path) -> None:
         ("[process.cluster]\ncommand = 'a'", "process.cluster: the daemon has a part"),
         ("[process.valkey-3]\ncommand = 'a'", "process.valkey-3: nodes of a cluster"),
         ("[process.tikv2]\ncommand = 'a'", "process.tikv2: nodes of a cluster"),
+        ("[process.slow-valkey-0]\ncommand = 'a'", "process.slow-valkey-0: nodes of a cluster"),
         ("[process.web]\ncommand = 'a'\ndepends_on = ['db']", "process.web.depends_on: there is no 'db'"),
         ("[process.web]\ncommand = 'a'\ndepends_on = ['web']", "process.web.depends_on.*web -> web"),
         (

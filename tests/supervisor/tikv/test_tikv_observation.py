@@ -143,6 +143,25 @@ def test_a_frozen_pd_is_down_and_the_others_go_on(cluster: StandInCluster) -> No
     watching(spec_of(cluster, quorum_margin_grace_s=0.0), work)
 
 
+def test_when_the_leader_of_pd_dies_that_is_told_at_once_and_an_election_that_works_is_no_violation(
+    cluster: StandInCluster,
+) -> None:
+    async def work(watch: Watch) -> None:
+        seen = await watch.until_well()
+        led_by = next(one.id for one in seen.nodes if one.leader)
+        cluster.kill(led_by)
+        seen = await watch.look()
+        # Whether or not the others have agreed on a leader by now.
+        assert watch.opened == [f"pd_member_unhealthy {led_by}"]
+        seen = await watch.until(lambda seen: seen.ok is False)
+        assert sum(one.leader for one in seen.nodes) == 1
+        cluster.start(led_by)
+        await watch.until_well()
+        assert "no_pd_leader" not in watch.opened
+
+    watching(spec_of(cluster), work)
+
+
 def test_when_no_pd_can_be_told_to_be_gone_it_is_only_unknown() -> None:
     async def work(watch: Watch) -> None:
         seen = await watch.look()

@@ -1,12 +1,17 @@
 """One server's own port: answered, refused, silent, unreachable; and no connection more than one to a frozen server."""
 
 import asyncio
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from tests.standins.cluster import free_ports
 from tests.standins.serving import Answer, Request, serve
 
@@ -15,10 +20,17 @@ from operatord.subjects.tikv.status import GRPC_GREETING, Pulse, http_question
 T = TypeVar("T")
 
 
-def with_pulse(port: int, work: Callable[[Pulse], Awaitable[T]], *, host: str = "127.0.0.1", grpc: bool = False) -> T:
+def with_pulse(
+    port: int,
+    work: Callable[[Pulse], Awaitable[T]],
+    *,
+    host: str = "127.0.0.1",
+    grpc: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> T:
     async def main() -> T:
         question = GRPC_GREETING if grpc else http_question(f"{host}:{port}", "/status")
-        pulse = Pulse(host, port, question, time.monotonic, keep=not grpc)
+        pulse = Pulse(host, port, question, time.monotonic, keep=not grpc, tls=tls)
         try:
             return await work(pulse)
         finally:
@@ -126,3 +138,63 @@ def test_a_data_port_answers_a_greeting_of_http_2_with_whatever_it_speaks() -> N
     with_pulse(server.server_port, work, grpc=True)
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1 in one file, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=tikv",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    key = path.with_suffix(".key")
+    subprocess.run(["openssl", *words, "-keyout", key, "-out", path], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + key.read_bytes())
+    return path
+
+
+def test_over_tls_it_answers_is_silent_while_frozen_and_speaks_even_if_it_refuses_us(certificate: Path) -> None:
+    gate = threading.Event()
+    gate.set()
+    server = serve("127.0.0.1:0", ok, gate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    trusting, strange = ssl.create_default_context(cafile=str(certificate)), ssl.create_default_context()
+
+    async def work(pulse: Pulse) -> None:
+        for _ in range(2):
+            assert await pulse.beat(5) == "answered"
+
+    async def frozen(pulse: Pulse) -> None:
+        assert await pulse.beat(0.3) == "silent"
+        gate.set()
+        assert await pulse.beat(5) == "answered"
+
+    with_pulse(server.server_port, work, tls=trusting)
+    with_pulse(server.server_port, work, tls=strange)
+    gate.clear()
+    with_pulse(server.server_port, frozen, tls=trusting)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("host", ["", "a..b", "x" * 300, "\x00"])
+def test_an_address_that_can_be_none_is_unreachable(host: str) -> None:
+    async def work(pulse: Pulse) -> None:
+        assert await pulse.beat(2) in ("unreachable", "refused")
+
+    with_pulse(1, work, host=host)
+    with_pulse(70_000, work)

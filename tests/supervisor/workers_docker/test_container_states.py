@@ -101,8 +101,8 @@ def test_without_an_engine_nothing_is_known() -> None:
         ("Error response from daemon: No such container: x", NotFound, "No such container"),
         (
             (
-                " Container a  Starting\nError response from daemon: driver failed programming external connectivity on "
-                "endpoint a: Error starting userland proxy: listen tcp4 127.0.0.1:2379: bind: address already in use"
+                " Container a  Starting\nError response from daemon: driver failed programming external connectivity "
+                "on endpoint a: Error starting userland proxy: listen tcp4 127.0.0.1:2379: bind: address already in use"
             ),
             Conflict,
             "127.0.0.1:2379",

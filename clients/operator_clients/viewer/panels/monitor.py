@@ -66,7 +66,9 @@ def _roomy(view: View, violations: list[Violation], detection: Detection | None,
     lines = fit(lines, room.height // 2, more="more lines")
     lines.append(_heading("processes", room.width))
     ours = _ours(view)
-    lines.extend(fit([_process(view, one, room.width) for one in ours], max(3, room.height // 3), more="more"))
+    named = max((len(one.name) for one in ours), default=0)
+    rows = [_process(view, one, named, room.width) for one in ours]
+    lines.extend(fit(rows, max(3, room.height // 3), more="more"))
     if not ours:
         lines.append(line(("none reported yet", DIM)))
     lines.append(_heading("what happened", room.width))
@@ -120,9 +122,10 @@ def _return(view: View, process: ProcessState, *, brief: bool) -> list[tuple[str
     return parts
 
 
-def _process(view: View, process: ProcessState, width: int) -> Text:
+def _process(view: View, process: ProcessState, named: int, width: int) -> Text:
     look = PROCESS[process.state]
-    left = line((f"{look.glyph} ", look.style), (f"{process.name:<12}", STRONG), (f" {look.word}", look.style))
+    name = process.name.ljust(min(max(12, named), width // 3))
+    left = line((f"{look.glyph} ", look.style), (name, STRONG), (f" {look.word}", look.style))
     for text, style in _return(view, process, brief=False):
         left.append(text, style=style)
     if process.next_start_in is not None:

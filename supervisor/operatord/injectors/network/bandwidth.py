@@ -8,7 +8,12 @@ from operatord.isolation.faults import HANDLES, set_queue
 from operatord.isolation.network import IsolatedNetwork
 
 _RATE = FaultParam(
-    "rate", "what passes at most, in each direction", default=250_000.0, unit="bytes/s", minimum=1_000, maximum=1e9
+    "rate",
+    "what passes at most, in each direction",
+    default=256.0 * 1024,
+    unit="bytes/s",
+    minimum=1024,
+    maximum=1024**3,
 )
 
 _BURST_S = 0.02

@@ -20,7 +20,7 @@ from operatord.subjects.tikv.pd.models import Store
 from operatord.subjects.tikv.roster import PDSlot, Roster, StoreSlot, places
 from operatord.subjects.tikv.settings import Settings, addresses, urls
 from operatord.subjects.tikv.status import Pulse
-from operatord.subjects.tikv.views import UNTOLD, Container, Reach
+from operatord.subjects.tikv.views import UNTOLD, Container
 
 _MARGIN_S = 0.03
 """Kept back from the deadline for reading and merging."""
@@ -90,7 +90,7 @@ class TiKVProbe:
         budget_s = max(0.05, deadline_s - _MARGIN_S)
         pulse_s = min(budget_s, _PULSE_S)
         due = self._roster.due(self._settings.probes_per_look)
-        pulses = [pd.pulse for pd in self._roster.pds.values()]
+        pulses = [pd.pulse for pd in self._roster.pds.values() if pd.pulse is not None]
         word, *_ = await asyncio.gather(
             self._pd.ask(budget_s),
             self._metrics.refresh(budget_s),
@@ -129,7 +129,6 @@ class TiKVProbe:
 
     def _pd_seen(self, slot: PDSlot, word: Word) -> PDSeen:
         member = slot.member
-        pulse = slot.pulse
         leader = word.members.leader if word.members is not None else None
         instance = next(
             (host for url in (member.client_urls if member else ()) for host in [url.partition("://")[2]]), ""
@@ -137,11 +136,11 @@ class TiKVProbe:
         return PDSeen(
             id=slot.id,
             address=slot.address,
-            reach=Reach(pulse.contact, pulse.silent_for_s, pulse.answered_at is not None),
+            reach=slot.reach(),
             container=self._containers.get(slot.id, UNTOLD),
             member=member,
             healthy=self._pd.healthy().get(member.member_id) if member is not None else None,
-            leads=leader.name == slot.id if leader is not None else None,
+            leads=leader.member_id == member.member_id if leader is not None and member is not None else None,
             scrape_age_s=self._metrics.age_s(instance),
         )
 

@@ -6,6 +6,7 @@ answers. Any other store gets the first label of its host for a name, or ``store
 """
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ from operatord.subjects.base import Member as Server
 from operatord.subjects.tikv.pd.models import Member, Members, Store
 from operatord.subjects.tikv.settings import split_address
 from operatord.subjects.tikv.status import GRPC_GREETING, PING, STATUS, Pulse, http_question
-from operatord.subjects.tikv.views import Reach
+from operatord.subjects.tikv.views import UNASKED, Reach
 
 _RETRY_UNREACHABLE_S = 15.0
 """A port that never could be reached from here is tried again this often: names are resolved in threads."""
+_USABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+"""What a node may be called: it is typed, printed, and part of topics."""
 _BEAT_MARGIN_S = 1.0
 """A heartbeat that PD shows this shortly after a store fell silent was sent before that."""
 
@@ -29,8 +32,13 @@ class PDSlot:
 
     id: str
     address: str
-    pulse: Pulse
+    pulse: Pulse | None
+    """None for one that is a member and has never been started: nobody knows where it is."""
     member: Member | None = None
+
+    def reach(self) -> Reach:
+        """How its port was found last."""
+        return _reach(self.pulse)
 
 
 @dataclass(slots=True)
@@ -57,10 +65,7 @@ class StoreSlot:
 
     def reach(self) -> Reach:
         """How its status port was found last."""
-        pulse = self.pulse
-        if pulse is None:
-            return Reach()
-        return Reach(pulse.contact, pulse.silent_for_s, pulse.answered_at is not None)
+        return _reach(self.pulse)
 
     def beats(self) -> bool:
         """Whether PD heard from it since it fell silent to us."""
@@ -114,24 +119,30 @@ class Roster:
 
     def take_members(self, members: Members) -> None:
         """PD's word on who it consists of. Places that had no name until now get theirs."""
+        named: set[str] = set()
         for member in members.members:
-            places = [split_address(url.partition("://")[2]) for url in member.client_urls]
-            slot = self.pds.get(member.name)
-            if slot is None:
-                known = next((one for one in self.pds.values() if split_address(one.address) in places), None)
-                if known is not None:
-                    del self.pds[known.id]
-                    slot = PDSlot(member.name, known.address, known.pulse)
-                elif places:
-                    host, port = places[0]
-                    slot = PDSlot(member.name, f"{host}:{port}", self._pulse(host, port, PING))
-                else:
-                    continue
-                self.pds[member.name] = slot
-            slot.member = member
-        named = {member.name for member in members.members}
+            usable = _USABLE.fullmatch(member.name) and member.name not in named
+            name = member.name if usable else f"pd-{member.member_id}"
+            named.add(name)
+            if name not in self.pds:
+                self.pds[name] = self._placed(name, member)
+            self.pds[name].member = member
         for name in [name for name in self.pds if name not in named]:
-            self.pds.pop(name).pulse.close()
+            gone = self.pds.pop(name)
+            if gone.pulse is not None:
+                gone.pulse.close()
+
+    def _placed(self, name: str, member: Member) -> PDSlot:
+        """A slot for a PD that was learnt of: that of the place which had no name until now, or a new one."""
+        there = [split_address(url.partition("://")[2]) for url in member.client_urls]
+        known = next((one for one in self.pds.values() if split_address(one.address) in there), None)
+        if known is not None:
+            del self.pds[known.id]
+            return PDSlot(name, known.address, known.pulse)
+        if not there:
+            return PDSlot(name, "", None)
+        host, port = there[0]
+        return PDSlot(name, f"{host}:{port}", self._pulse(host, port, PING))
 
     def take_stores(self, stores: Sequence[Store]) -> dict[str, Store]:
         """PD's word on the stores, by the name of the node; those that are gone are dropped, save the spec's."""
@@ -184,7 +195,8 @@ class Roster:
     def close(self) -> None:
         """Give all connections back."""
         for pd in self.pds.values():
-            pd.pulse.close()
+            if pd.pulse is not None:
+                pd.pulse.close()
         for store in self.stores.values():
             store.close()
 
@@ -214,9 +226,16 @@ class Roster:
             if name in self.stores and self.stores[name].ours:
                 return name
         label = host.partition(".")[0]
-        name = f"store-{store.id}" if not label or _is_ip(host) or label in self._taken else label
+        usable = _USABLE.fullmatch(label) and not _is_ip(host) and label not in self._taken and label not in self.pds
+        name = label if usable else f"store-{store.id}"
         self._taken.add(name)
         return name
+
+
+def _reach(pulse: Pulse | None) -> Reach:
+    if pulse is None:
+        return UNASKED
+    return Reach(pulse.contact, pulse.silent_for_s, pulse.answered_at is not None)
 
 
 def _is_ip(host: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from operator_protocol.errors import OperatorError
+from operator_protocol.errors import InternalError, OperatorError
 from operatord.clock import Clock
 
 T = TypeVar("T")
@@ -65,5 +65,9 @@ class Standing(Generic[T]):
             self.value = await self._ask()
         except OperatorError as error:
             self.error, self.error_at = error, self._clock()
+        except Exception as error:
+            # Nobody waits for this task: what it does not tell here is lost.
+            self.error = InternalError(f"{type(error).__name__}: {error}")
+            self.error_at = self._clock()
         else:
             self.at, self.error = asked_at, None

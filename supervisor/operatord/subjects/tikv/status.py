@@ -85,16 +85,18 @@ class Pulse:
                 return self._answered()
             # A kept connection that breaks says that a server ended, not whether another one took its place.
             self.close()
-        loop = asyncio.get_running_loop()
+        line = _Line()
         try:
-            _, self._line = await loop.create_connection(_Line, self.host, self.port, ssl=self._tls)
+            await asyncio.get_running_loop().create_connection(lambda: line, self.host, self.port)
         except ConnectionRefusedError:
             return "refused"
-        except ssl.SSLError:
-            return "answered"  # it speaks, if not with us; the client of PD tells why
-        except OSError:
+        except (OSError, ValueError, OverflowError):  # no such name or port, or none that could be
             return "unreachable"
-        if await self._line.ask(self._question):
+        # From here on it is known to accept: whoever gives up waiting finds it silent, not out of reach.
+        self._line = line
+        if self._tls is not None:
+            line.encrypt(self._tls, self.host)
+        if await line.ask(self._question):
             return self._answered()
         self.close()
         return "refused"
@@ -116,13 +118,32 @@ class _Line(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
+        self._handshake: asyncio.Task[asyncio.Transport | None] | None = None
         self._answer: asyncio.Future[bool] | None = None
         self._received = b""
         self.spent = False
         """Whether no further question can be asked here."""
 
+    def encrypt(self, tls: ssl.SSLContext, host: str) -> None:
+        """Begin to speak TLS, before the first question."""
+        if self._transport is not None:
+            loop = asyncio.get_running_loop()
+            self._handshake = loop.create_task(
+                loop.start_tls(self._transport, self, tls, server_hostname=host, ssl_handshake_timeout=_HANDSHAKE_S)
+            )
+
+    async def _encrypted(self, handshake: "asyncio.Task[asyncio.Transport | None]") -> bool:
+        """Whether TLS stands. If not, ``spent`` is true of a server that speaks it, but not with us."""
+        await asyncio.wait((handshake,))
+        self._handshake = None
+        self.spent = isinstance(handshake.exception(), ssl.SSLError)
+        self._transport = None if handshake.exception() else handshake.result()
+        return self._transport is not None
+
     async def ask(self, question: bytes) -> bool:
         """True when an answer came, False when the connection is gone. Cancelled, it goes on where it was left."""
+        if self._handshake is not None and not await self._encrypted(self._handshake):
+            return self.spent
         if self._answer is None:
             if self._transport is None or self._transport.is_closing():
                 return False
@@ -166,11 +187,15 @@ class _Line(asyncio.Protocol):
 
     def close(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop may be closed already
+            if self._handshake is not None:
+                self._handshake.cancel()
             if self._transport is not None:
                 self._transport.abort()
 
 
 _LONGEST_HEAD = 16_384
+_HANDSHAKE_S = 300.0
+"""Of a server that is frozen; it is not to be dropped, since the next attempt would queue behind it."""
 
 
 def _length(head: bytes) -> int | None:

@@ -4,6 +4,7 @@
 """
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from operatord.declared.naming import check_dependencies, check_names
 from operatord.declared.sections import DIRECTORY, ProcessSection
 from operatord.isolation.addresses import Subnet
 from operatord.paths import config_home
+from operatord.subjects.tikv.options import split
 from operatord.subjects.valkey.settings import Settings
 
 Positive = Annotated[float, Field(gt=0)]
@@ -32,17 +34,34 @@ class SubjectSection(_Section):
     valkey: dict[str, int | float] = {}
     """Options of the Valkey subject; ``operatord.subjects.valkey.settings`` is their table."""
 
+    tikv: dict[str, str | int | float] = {}
+    """Options of the TiKV subject; ``subjects.tikv.options`` and ``subjects.tikv.settings`` are their tables."""
+
+    @field_validator("tikv")
+    @classmethod
+    def _check_tikv(cls, options: dict[str, str | int | float]) -> dict[str, str | int | float]:
+        _refuse_workload(options)
+        try:
+            split(options)
+        except BadRequest as error:
+            raise ValueError(str(error)) from error
+        return options
+
     @field_validator("valkey")
     @classmethod
     def _check_valkey(cls, options: dict[str, int | float]) -> dict[str, int | float]:
-        for key in options:
-            if key.startswith("workload_"):
-                raise ValueError(f"{key} is not set here but in [workload]")
+        _refuse_workload(options)
         try:
             Settings.read(options)
         except BadRequest as error:
             raise ValueError(str(error)) from error
         return options
+
+
+def _refuse_workload(options: Iterable[str]) -> None:
+    for key in options:
+        if key.startswith("workload_"):
+            raise ValueError(f"{key} is not set here but in [workload]")
 
 
 class WorkloadSection(_Section):

@@ -23,6 +23,8 @@ from operator_protocol.frames import Frame
 from operator_protocol.models import ProcessState
 from operator_protocol.records import from_body, to_body
 from operator_protocol.topics import CLUSTER_HEALTH, process_log, process_state
+from operatord.containers import WORKER as DOCKER
+from operatord.containers import ContainerDesk
 from operatord.control.context import Context
 from operatord.declared.starter import DeclaredProcesses
 from operatord.demo.director import Director
@@ -40,11 +42,11 @@ from operatord.reporting import Reporter
 from operatord.sd_notify import ServiceManager
 from operatord.sockets import Sockets
 from operatord.subject_factory import make_control
-from operatord.subjects.base import Observation
+from operatord.subjects.base import Observation, Outliving
 from operatord.ticketing import Ticketing
 from operatord.workforce import HEALTHY, OBSERVED, PRELOADED, WARM_UP, Workforce
 
-_HEARD = ("cluster.", "workload.", "process.", "violation.", "ticket.", "agent.", "fault.")
+_HEARD = ("cluster.", "container.", "workload.", "process.", "violation.", "ticket.", "agent.", "fault.")
 """Topics that the daemon's own parts listen to."""
 _DESCRIPTORS = 65_536
 _STOP_STEP_S = 5.0
@@ -82,7 +84,10 @@ class Daemon:
         self.declared = DeclaredProcesses(options.config.process, self.processes, self.processes.commands, log=self.log)
         self.milestones = Milestones()
         self.workforce = Workforce(self.processes, self.milestones)
-        self.subject = make_control(options, self.processes, self.processes.commands)
+        self.containers = ContainerDesk(
+            self.ingest, lambda: self.processes, lambda: self.sockets.pass_for_workers, self.log
+        )
+        self.subject = make_control(options, self.processes, self.processes.commands, self.containers)
         self.observer = Observer(self.ingest, options.config)
         self.ticketing = Ticketing(options, self.broker, self.ingest, self.log)
         self.load = LoadDesk(self.ingest, self.subject, lambda: self.broker.memory.state)
@@ -242,8 +247,10 @@ class Daemon:
         await self._step("the declared processes", self.declared.stop(), self.declared.stop_budget_s + _STOP_STEP_S)
         # Workers before servers: a monitor that still looks would report the end of the cluster as an outage.
         await self._step("the workers", self.workforce.stop())
-        await self._step("the subject", self.subject.stop(), 2 * _STOP_STEP_S)
+        budget_s = self.subject.stop_budget_s if isinstance(self.subject, Outliving) else 2 * _STOP_STEP_S
+        await self._step("the subject", self.subject.stop(), budget_s)
         await self._step("the debts", self._forfeit())
+        await self._step("the containers", self.containers.close())
         await self._step("the processes", self.processes.stop_all(), 2 * _STOP_STEP_S)
         await self._step("the ingest socket", self.ingest.close())
         self._undo_journal.close()
@@ -264,6 +271,8 @@ class Daemon:
         """A fault ends with its cluster, but only if that is really gone."""
         if self.options.keep_cluster or self._records.living_servers():
             return
+        if isinstance(self.subject, Outliving) and self.subject.stands:
+            return
         for fault in await self.faults.forfeit("the cluster was stopped"):
             self.log(f"{fault.kind} on {fault.target} ended with the cluster")
 
@@ -283,6 +292,7 @@ class Daemon:
         self.ticketing.see(topic, body)
         self.director.see(topic, body)
         self.load.see(topic, body)
+        self.containers.see(topic, body)
         if topic == CLUSTER_HEALTH:
             self._observed(from_body(Observation, body))
 
@@ -306,12 +316,17 @@ class Daemon:
     def _process_ended(self, name: str, state: ProcessState) -> None:
         if state.kind == "worker":
             self.ingest.gone(name)
+            if name == DOCKER:
+                self.containers.lost()
         elif state.kind == "server":
             self.observer.nudge()
 
     def _configuration(self, worker: str) -> Body | None:
+        if worker == DOCKER:
+            return self.containers.configuration()
         if not self._subject_up:
             return None
+        self.containers.introduce(worker)
         if worker == "monitor":
             return self.observer.configuration(self.subject.spec, self.broker.memory.state)
         if worker == "ycsb":

@@ -6,6 +6,7 @@ from operatord.isolation.network import IsolatedNetwork
 from operatord.options import DaemonOptions
 from operatord.subjects.base import Servers, SubjectControl
 from operatord.subjects.registry import check_subject
+from operatord.subjects.tikv.engine import Engine
 
 
 def make_network(options: DaemonOptions, commands: Commands) -> IsolatedNetwork:
@@ -13,9 +14,34 @@ def make_network(options: DaemonOptions, commands: Commands) -> IsolatedNetwork:
     return IsolatedNetwork(options.state_dir, commands, wanted=options.isolate, subnet=options.config.isolation.network)
 
 
-def make_control(options: DaemonOptions, servers: Servers, commands: Commands) -> SubjectControl:
-    """The control half of ``options.subject``. Raises ``NotFound`` for an unknown one."""
+def make_control(options: DaemonOptions, servers: Servers, commands: Commands, engine: Engine) -> SubjectControl:
+    """The control half of ``options.subject``. Raises ``NotFound`` for an unknown one.
+
+    ``engine`` speaks with the container engine, for a subject whose servers are containers.
+    """
     check_subject(options.subject)
+    return _tikv(options, engine) if options.subject == "tikv" else _valkey(options, servers, commands)
+
+
+def _tikv(options: DaemonOptions, engine: Engine) -> SubjectControl:
+    from operatord.subjects.tikv.control import TiKVControl
+
+    load = options.config.workload
+    return TiKVControl(
+        engine,
+        options.state_dir,
+        {
+            **options.config.subject.tikv,
+            "workload_name": load.workload,
+            "workload_rate": load.rate,
+            "workload_threads": load.threads,
+            "workload_records": load.record_count,
+        },
+        keep=options.keep_cluster,
+    )
+
+
+def _valkey(options: DaemonOptions, servers: Servers, commands: Commands) -> SubjectControl:
     # Imported here: a subject brings its own client libraries.
     from operatord.injectors.local import local_injectors
     from operatord.injectors.network import network_injectors

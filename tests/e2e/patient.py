@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -89,10 +88,10 @@ class Patient:
         with _environment(self._environment):
             self.daemon.operatord("recover")
 
-    def missing(self, kind: str) -> str:
-        """What this host lacks for a kind of fault."""
+    def catalogue(self) -> dict[str, str]:
+        """The kinds of faults, with what this host lacks for each."""
         told = json.loads(self.daemon.ctl("faults", "--json", check=True).stdout)["kinds"]
-        return next(str(one["missing"]) for one in told if one["name"] == kind)
+        return {str(one["name"]): str(one["missing"]) for one in told}
 
     def arm(self, step: str, *, with_keeper: bool = False, and_then: tuple[str, str] | None = None) -> None:
         """Lay the fuses: for the daemon, and, if ``and_then`` names program and step, for one that comes after it."""
@@ -188,17 +187,18 @@ class Patient:
         """Cgroups of the faults of this patient; those of other tests are not looked at."""
         self._note_faults()
         trees = parse_mounts(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
-        groups = [group for tree in trees for group in tree.point.rglob(f"{GROUP_PREFIX}*")]
-        return sorted(str(group) for group in groups if group.name.rpartition("-")[2] in self._seen_faults)
+        # Others make and remove cgroups meanwhile: os.walk passes over what has gone, rglob does not.
+        groups = [Path(found) for tree in trees for found, _, _ in os.walk(tree.point)]
+        ours = (group for group in groups if group.name.startswith(GROUP_PREFIX))
+        return sorted(str(group) for group in ours if group.name.rpartition("-")[2] in self._seen_faults)
 
-    def _network(self) -> dict[str, str]:
+    def _network(self) -> dict[str, list[str]]:
+        """Rules, queues and names of links in each namespace; numbers and addresses of links change with a rebuild."""
         told = {}
         for namespace in self.names.namespaces_there():
-            for command in (["nft", "list", "ruleset"], ["tc", "qdisc", "show"], ["ip", "-brief", "link"]):
-                done = subprocess.run(
-                    inside(namespace, command), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True
-                )
-                told[f"{namespace} {' '.join(command)}"] = done.stdout
+            links = [line.split()[0].partition("@")[0] for line in _told(namespace, "ip", "-brief", "link")]
+            rules, queues = _told(namespace, "nft", "list", "ruleset"), _told(namespace, "tc", "qdisc", "show")
+            told[namespace] = [*rules, *queues, *sorted(links)]
         return told
 
 
@@ -214,6 +214,13 @@ def _environment(more: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _told(namespace: str, *command: str) -> list[str]:
+    done = subprocess.run(
+        inside(namespace, list(command)), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True
+    )
+    return done.stdout.splitlines()
 
 
 def _text(path: Path) -> str:
@@ -242,8 +249,3 @@ def _is_paused(pid: int) -> bool:
         return False
     except OSError:
         return True
-
-
-def kill(*pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)

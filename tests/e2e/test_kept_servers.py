@@ -1,6 +1,8 @@
 """Servers that ``--keep-cluster`` left running are not forgotten by the commands that look when no daemon runs."""
 
 import json
+import os
+import signal
 
 from .real_daemon import RealDaemon, alive
 
@@ -30,3 +32,17 @@ def test_kept_servers_are_shown_and_can_be_ended_without_a_daemon(stopped_daemon
     daemon.operatord("stop", "--servers")
     assert not any(alive(pid) for pid in servers.values())
     assert "still run" not in daemon.operatord("stop", "--servers", check=False).stderr
+
+
+def test_what_a_killed_daemon_still_owes_is_said_by_status(stopped_daemon: RealDaemon) -> None:
+    daemon = stopped_daemon
+    daemon.start("--keep-cluster")
+    daemon.ctl("fault", "pause", "--target", "valkey-4", "--countdown", "0", check=True)
+    for pid in (daemon.keeper, daemon.status()["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    daemon.wait_gone()
+    status = daemon.operatord("status", check=False)
+    assert status.returncode == 3
+    assert "still owed: pause valkey-4" in status.stderr
+    daemon.operatord("recover")
+    assert "still owed" not in daemon.operatord("status", check=False).stderr

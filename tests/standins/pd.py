@@ -91,7 +91,7 @@ class PD:
             except (OSError, ValueError):
                 pass
 
-        threads = [threading.Thread(target=look, args=(name,)) for name in self.peers if name != self.name]
+        threads = [threading.Thread(target=look, args=(name,), daemon=True) for name in self.peers if name != self.name]
         for thread in threads:
             thread.start()
         for thread in threads:

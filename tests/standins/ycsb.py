@@ -6,6 +6,7 @@ counts as done, a request is tried again while its region has no leader, and not
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import random
@@ -31,6 +32,10 @@ STARS = "*" * 46
 
 class Failed(Exception):
     """The request was tried again until there was no patience left."""
+
+
+class Ended(Exception):
+    """The load was stopped in the midst of a request: it counts for nothing."""
 
 
 class Measured:
@@ -172,7 +177,7 @@ class Connection:
             self.cluster.look()
             self.ended.wait(pause_s)
             pause_s = min(2 * pause_s, 0.5)
-        raise Failed
+        raise Ended if self.ended.is_set() else Failed
 
     def ask(self, address: str, method: str, path: str, value: bytes | None) -> tuple[int, bytes]:
         if not address:
@@ -236,10 +241,11 @@ class Load:
             # As there: whoever fell behind in an outage catches up as fast as it can.
             if self.ended.wait(max(0.0, begun + done * tick_s - time.monotonic())):
                 return
-            if self.command == "load":
-                self.insert(connection, self.key(thread + done * self.threads))
-            else:
-                self.transact(connection, self.key(random.randrange(self.records)))
+            with contextlib.suppress(Ended):
+                if self.command == "load":
+                    self.insert(connection, self.key(thread + done * self.threads))
+                else:
+                    self.transact(connection, self.key(random.randrange(self.records)))
 
     def key(self, number: int) -> str:
         return f"usertable:user{zlib.crc32(str(number).encode()):010d}"

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from operator_clients.ctl.commands import Subcommand
@@ -39,23 +39,28 @@ _RECOVER_EXAMPLES = """\
 
 
 class Countdown:
-    """Shows the countdown of the fault that was just asked for, and remembers which fault that is."""
+    """Shows the countdown of the fault that was just asked for, and remembers which fault that is: the first one of
+    its kind that is none of ``others``, the faults that were there before.
+    """
 
-    def __init__(self, kind: str, *, show: bool) -> None:
+    def __init__(self, kind: str, *, show: bool, others: Iterable[str] = ()) -> None:
         self.counting: str | None = None
         """Id of the fault while it counts down."""
         self._kind = kind
         self._show = show
+        self._others = frozenset(others)
 
     def see(self, frame: "Frame") -> None:
         """Take in a ``fault.`` frame."""
-        body = frame.body
+        body, fault_id = frame.body, str(frame.body.get("id"))
         if frame.topic == topics.FAULT_COUNTDOWN and body.get("kind") == self._kind:
+            if fault_id in self._others or self.counting not in (None, fault_id):
+                return
             if self.counting is None:
                 self._say(f"{body.get('kind')} {body.get('target')} in ")
-            self.counting = str(body.get("id"))
+            self.counting = fault_id
             self._say(f"{body.get('remaining')}… ")
-        elif self.counting is not None and str(body.get("id")) == self.counting:
+        elif self.counting is not None and fault_id == self.counting:
             self.counting = None
             self._say("\n")
 
@@ -88,7 +93,7 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
         )
         return DONE
     with session.feed(("fault.",)) as feed:
-        countdown = Countdown(args.kind, show=sys.stderr.isatty())
+        countdown = Countdown(args.kind, show=sys.stderr.isatty(), others=feed.follower.state.faults)
         try:
             result = feed.perform("fault", command, deadline_s=deadline_s, on_frame=countdown.see)
         except KeyboardInterrupt:

@@ -18,6 +18,8 @@ from operator_protocol.events import Outcome
 from operator_protocol.frames import Frame
 
 _TICK_S = 0.25
+_SILENT_S = 2.0
+"""A daemon that lives lets us hear of it every second."""
 COMMAND_S = 60.0
 SIGNALS = {2: "Ctrl+C", 15: "SIGTERM", 1: "SIGHUP"}
 
@@ -122,7 +124,7 @@ class Stage:
             now = self.world.now()
             # All are asked, so that each knows how long it was broken.
             judged = [(watch, watch.check(self.world.read_throughout, now)) for watch in self.watches]
-            broken = broken or next((watch for watch, good in judged if not good), None)
+            broken = broken or next((watch for watch, good in judged if not good and not self._unheard(watch)), None)
             hit = hit or (check is not None and check())
         self._outcomes.update(self.feed.take_outcomes())
         if self.feed.gaps:
@@ -162,6 +164,10 @@ class Stage:
         if ended.error is not None:
             raise ended.error
         return ended.result or {}
+
+    def _unheard(self, watch: Watch) -> bool:
+        """Nothing is known because the daemon itself is silent; whether it is gone turns out in a few seconds."""
+        return watch.last.holds is None and self.feed.follower.age_s() > _SILENT_S
 
     def _obey(self) -> None:
         signum = self._interrupts.signum

@@ -14,11 +14,13 @@ from operatord.config import load_config
 from operatord.faults.recovery import recover_offline
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal, read_owed
+from operatord.local_engine import LocalEngine
 from operatord.options import DaemonOptions
 from operatord.paths import ensure_private_dir, lock_dir, lock_holder, noted_state_dir, resolve_dirs
 from operatord.processes.detached import DetachedServers
 from operatord.processes.records import ServerRecords
 from operatord.subject_factory import make_control
+from operatord.subjects.base import Outliving
 from operatord.subjects.registry import make_probe
 
 
@@ -66,7 +68,9 @@ def _options(args: argparse.Namespace, runtime_dir: Path, state_dir: Path) -> Da
 async def _recover(options: DaemonOptions) -> list[Fault]:
     records = ServerRecords(options.servers_file)
     servers = DetachedServers(records)
-    control = make_control(options, servers, servers.commands)
+    engine = LocalEngine()
+    control = make_control(options, servers, servers.commands, engine)
+    stands = isinstance(control, Outliving) and control.stands
     journal = UndoJournal(options.undo_journal)
     for notice in journal.notices:
         print(f"operatord: {notice}", file=sys.stderr)
@@ -75,11 +79,12 @@ async def _recover(options: DaemonOptions) -> list[Fault]:
             control,
             journal,
             make_probe,
-            exists=bool(records.living_servers()),
+            exists=stands or bool(records.living_servers()),
             limits=Limits(recover_s=options.config.faults.recovery_deadline_s),
         )
     finally:
         journal.close()
+        engine.close()
 
 
 def _say(args: argparse.Namespace, recovered: list[Fault], message: str) -> None:

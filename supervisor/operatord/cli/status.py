@@ -2,13 +2,15 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from operator_protocol.endpoint import runtime_endpoint
 from operator_protocol.errors import DaemonUnreachable
 from operator_protocol.requests import Requester
 from operatord.cli.kept import WHAT_NEXT, kept_servers
 from operatord.durations import format_duration
-from operatord.paths import resolve_dirs
+from operatord.faults.undo_journal import read_owed
+from operatord.paths import lock_holder, resolve_dirs
 
 
 def run(args: argparse.Namespace) -> int:
@@ -18,6 +20,10 @@ def run(args: argparse.Namespace) -> int:
         with Requester(runtime_endpoint(runtime_dir)) as requester:
             status = requester.command("status", deadline_s=5.0)
     except DaemonUnreachable as error:
+        if owed := _owed(state_dir):
+            raise DaemonUnreachable(
+                f"{error.message}; still owed: {owed}", "operatord recover undoes it, and so does the next start"
+            ) from None
         if kept := kept_servers(state_dir):
             raise DaemonUnreachable(f"{error.message}; {kept}", WHAT_NEXT) from None
         raise
@@ -34,6 +40,13 @@ def run(args: argparse.Namespace) -> int:
     print(f"listens at {status['runtime_dir']}{_tcp(status.get('listen'))}")
     print(f"faults owed: {len(status['faults'])}, tickets open: {status['tickets_open']}")
     return 0
+
+
+def _owed(state_dir: Path) -> str:
+    """The faults that a daemon which is gone has left, in a few words; empty when a daemon or its keeper is at it."""
+    if lock_holder(state_dir) is not None:
+        return ""
+    return ", ".join(f"{owed.fault.kind} {owed.fault.target}" for owed in read_owed(state_dir / "undo.journal"))
 
 
 def _tcp(address: str | None) -> str:

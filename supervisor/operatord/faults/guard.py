@@ -18,6 +18,7 @@ def refusals(target: Node, observation: Observation, rules: GuardRules, owed: Co
     """
     reasons = [_sick_start(observation, owed), _majority(target, observation, rules, owed)]
     reasons.append(_last_copy(target, observation, rules, owed))
+    reasons.append(_too_many(target, observation, rules, owed))
     return [reason for reason in reasons if reason]
 
 
@@ -78,6 +79,23 @@ def _last_copy(target: Node, observation: Observation, rules: GuardRules, owed: 
     return (
         f"only {len(copies)} live members of {target.group} would be left, and {needed} are needed:"
         " some of its data would have too few copies to be served"
+    )
+
+
+def _too_many(target: Node, observation: Observation, rules: GuardRules, owed: Collection[str]) -> str:
+    if target.role not in rules.losable:
+        return ""
+    most = rules.losable[target.role]
+    lost = [
+        node.id
+        for node in observation.nodes
+        if node.role == target.role and node.id != target.id and not (_alive(node, owed) and _is_copy(node, rules))
+    ]
+    if len(lost) < most:
+        return ""
+    already = f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} lost already, and " if lost else ""
+    return (
+        f"{already}no more than {most} {target.role} may be down at once: some data would have too few copies to serve"
     )
 
 

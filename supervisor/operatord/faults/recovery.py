@@ -10,7 +10,7 @@ from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
 from operatord.faults.verification import clear
-from operatord.subjects.base import Observation, SubjectControl, SubjectProbe, SubjectSpec
+from operatord.subjects.base import Observation, Outliving, SubjectControl, SubjectProbe, SubjectSpec
 
 CLUSTER_GONE = "the cluster no longer exists"
 """``recovered_by`` of a fault that became moot."""
@@ -41,7 +41,9 @@ async def recover_offline(
         spec = control.spec
     except Unavailable:
         return await settle_moot(control, journal)
-    if exists is False or not spec.members:
+    # Who belongs to a cluster that was only attached to, its own servers tell.
+    stands = isinstance(control, Outliving) and control.stands
+    if exists is False or not (spec.members or stands):
         return await settle_moot(control, journal)
     probe = make_probe(spec)
 

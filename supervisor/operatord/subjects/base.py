@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from operator_protocol.models import EvidenceItem, Fault, FaultKind, Node, Scalar, Severity
+from operator_protocol.models import Action, EvidenceItem, Fault, FaultKind, FaultParam, Node, Risk, Scalar, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,18 @@ class GuardRules:
     """Nodes of this role vote; their majority must stay (``primary``, ``pd``)."""
     copies_needed: Mapping[str, int] = field(default_factory=dict)
     """Group name to the number of live nodes that must stay; a group not named needs one."""
+    losable: Mapping[str, int] = field(default_factory=dict)
+    """Role to how many of its nodes may be down at once, where copies of the data are spread over all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionKind:
+    """An entry of the catalogue of actions."""
+
+    name: str
+    description: str
+    risk: Risk
+    params: list[FaultParam] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +207,33 @@ class SubjectControl(Protocol):
 
     def workload(self) -> WorkloadSource:
         """The load that belongs to this subject."""
+
+
+@runtime_checkable
+class Outliving(Protocol):
+    """A control whose servers are no processes of the daemon: they do not end because it does."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether any of them may still be there; then what was done to them is still owed."""
+
+    @property
+    def stop_budget_s(self) -> float:
+        """How long ``stop`` may take."""
+
+
+@runtime_checkable
+class Acting(Protocol):
+    """A control that executes actions."""
+
+    def actions(self) -> Mapping[str, ActionKind]:
+        """The catalogue: what ``act`` accepts."""
+
+    async def check(self, action: Action) -> None:
+        """Raises what stands against it now, typed; without side effects."""
+
+    async def act(self, action: Action) -> str:
+        """Check again, do it, and say in one line what was done."""
 
 
 class SubjectProbe(Protocol):

@@ -3,7 +3,7 @@
 from operator_protocol.errors import NotFound
 from operatord.subjects.base import SubjectProbe, SubjectSpec
 
-SUBJECTS = ("valkey",)
+SUBJECTS = ("valkey", "tikv")
 
 
 def check_subject(name: str) -> None:

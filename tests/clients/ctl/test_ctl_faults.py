@@ -183,6 +183,29 @@ def test_ctrl_c_during_the_countdown_calls_the_fault_off(daemon: ScriptedDaemon,
     assert daemon.asked("recover") == [{"id": "f1"}]
 
 
+def test_ctrl_c_never_calls_off_what_somebody_else_has_asked_for(
+    daemon: ScriptedDaemon, ctl_env: dict[str, str]
+) -> None:
+    theirs = bodies.fault("theirs", state="countdown", target="valkey-2", remaining=9, injected_at=None)
+    daemon.publish("fault.countdown", theirs)
+
+    def inject(_args: Body) -> Script:
+        for remaining in (3, 2):
+            daemon.publish("fault.countdown", bodies.fault(state="countdown", remaining=remaining, injected_at=None))
+            daemon.publish("fault.countdown", theirs)
+        yield 60
+        return {}
+
+    daemon.on("fault", inject)
+    daemon.on("recover", lambda _: {"recovered": [], "message": "called off"})
+    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=15)
+    child.expect_exact("kill valkey-1 in 3… 2… ")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert daemon.asked("recover") == [{"id": "f1"}]
+
+
 def test_recover_says_what_it_recovered(daemon: ScriptedDaemon, ctl: Ctl) -> None:
     now = time.time()
     undone = bodies.fault(state="recovered", injected_at=now, recovered_at=now + 2.5, recovered_by="undo")

@@ -318,6 +318,18 @@ def test_a_daemon_that_goes_away_is_exit_3_and_the_report_says_what_became_of_th
     assert "the daemon went away" in (tmp_path / "lost.md").read_text()
 
 
+def test_a_daemon_that_goes_away_is_not_taken_for_a_load_that_does(lab: Lab, start_ctl: Popen, write: Write) -> None:
+    watched = '{ that = "workload.errors_per_sec == 0", during = true }'
+    head = HEAD.replace('baseline"]', f'baseline", {watched}]')
+    process = start_ctl(
+        "experiment", "run", write(FAULT + '[[step]]\naction = "hold"\nfor = 60\n', head=head), "--json"
+    )
+    until_said(process, " s  fault")
+    lab.daemon.stop()
+    out, err = process.communicate(timeout=90)
+    assert (process.returncode, any_json(out)["verdict"]) == (3, "daemon_lost"), err
+
+
 def test_a_daemon_that_was_replaced_is_asked_whether_it_owes_anything(
     lab: Lab, start_ctl: Popen, write: Write, daemon: ScriptedDaemon
 ) -> None:

@@ -192,6 +192,18 @@ def test_a_worker_that_was_killed_is_seen_going_and_coming_back() -> None:
     assert "↻1" in later and "↻1 back" not in later
 
 
+def test_what_does_the_work_of_a_fault_is_shown_until_that_is_over_and_leaves_the_columns_straight() -> None:
+    film = scenes.healthy().show("process.slow-valkey-1.state", scenes.process("slow-valkey-1"))
+    rows = [line for line in text_of(draw(film.view(), SIZES[1])) if re.search("slow-valkey-1|ycsb", line)]
+    starts = {row.index(" ready") for row in rows if " ready" in row}
+    assert len(rows) > 1
+    assert len(starts) == 1
+    film.show("process.slow-valkey-1.state", scenes.process("slow-valkey-1", "stopped"))
+    assert "○ slow-valkey-1" not in shown(film.view(), SIZES[1])
+    film.show("process.agent.state", scenes.process("agent", "stopped"))
+    assert "○ agent" in shown(film.view(), SIZES[1])
+
+
 def test_declared_processes_stand_after_the_workers_and_say_what_they_wait_for() -> None:
     film = scenes.healthy()
     film.show("process.api.state", scenes.process("api", "stopped", kind="declared", pid=None, reason="waits for db"))

@@ -120,12 +120,14 @@ def test_pausing_stopping_restarting_and_limiting_do_what_they_say(project: Comp
         assert (await worker.inspect(on))["cpu_quota"] == 20_000
         await worker.update_cpu({**on, "quota": -1})
         assert (await worker.inspect(on))["cpu_quota"] in {0, -1}
-        await worker.stop({**on, "grace_s": 5})
+        await worker.stop({**on, "grace_s": 30})
         assert (await frames.until("pd2", "exited"))["exit_code"] == 0
         await worker.start(on)
         await frames.until("pd2", "running")
+        # A program that has only just begun takes no notice of TERM, being the first of its container.
+        await worker.up({"services": ["pd2"]})
         pid = (await worker.inspect(on))["pid"]
-        await worker.restart({**on, "grace_s": 5})
+        await worker.restart({**on, "grace_s": 30})
         assert (await worker.inspect(on))["pid"] != pid
 
     with_worker(project, work)
@@ -233,6 +235,7 @@ def test_the_worker_process_says_ready_answers_requests_and_beats_while_it_waits
                 spec = ProjectSpec(str(COMPOSE_FILE), project.name, project.variables, ["load"])
                 bus.send_multipart([b"docker", b"configure", pack(to_body(spec))])
                 until(b"ready")
+                project.up("pd2")
                 assert b"frame" in kinds
                 kinds.clear()
                 request = {"id": "1", "cmd": "restart", "args": {"service": "pd2", "grace_s": 5}}

@@ -27,6 +27,7 @@ _SMALL = {"memory": ["--set", "size=32MiB"], "disk": ["--set", "size=8MiB"]}
 
 PACE_S = 0.7
 """Between two cards: at least one a second, though a card may take a moment."""
+_BREATH_S = 0.1
 _FLOOD_S = 1.0
 _BETWEEN_DEATHS_S = 8.0
 """Of the daemon: the next one gets some time to live in."""
@@ -69,7 +70,7 @@ class Chaos:
 
     def run(self, seconds: float, *, daemon_dies_for: float) -> None:
         """Disturb for ``seconds``; the daemon itself only for the first ``daemon_dies_for`` of them."""
-        begun = time.monotonic()
+        begun = due = time.monotonic()
         while (now := time.monotonic()) - begun < seconds:
             if self._house.up:
                 self._clients.revive()
@@ -81,7 +82,23 @@ class Chaos:
                 self._rng.shuffle(fresh)
                 self._deck += fresh
                 self._deal(mortal=mortal)
-            time.sleep(max(0.0, PACE_S - (time.monotonic() - now)))
+            # What took long is made up for: it is the average that counts.
+            due += PACE_S
+            time.sleep(max(_BREATH_S, due - time.monotonic()))
+
+    def never(self) -> list[Disturbance]:
+        """What has not been done yet."""
+        return [disturbance for disturbance in everything() if disturbance not in self.done]
+
+    def complete(self, within_s: float) -> None:
+        """Only what has not been done yet, until all of it is."""
+        end = time.monotonic() + within_s
+        while self.never() and time.monotonic() < end:
+            self._deck = self.never()
+            if self._house.up:
+                self._clients.revive()
+                self._deal(mortal=True)
+            time.sleep(PACE_S)
 
     def _deal(self, *, mortal: bool) -> bool:
         """One disturbance; False if none of the deck is possible at the moment."""

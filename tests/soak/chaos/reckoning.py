@@ -15,7 +15,8 @@ from operator_protocol.topics import VIOLATION_OPENED
 _REOPENED_S = 30.0
 """A daemon that dies between a violation and its ticket: its successor's monitor sees the trouble again."""
 _SLACK_S = 2.0
-_WARM_S = 30.0
+_WARM_S = 60.0
+"""By then most of what it remembers, the tails above all, has been filled once."""
 _MIB = 1 << 20
 
 

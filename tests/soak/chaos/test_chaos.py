@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,33 +26,41 @@ from operatord.tickets.db import FILE_NAME
 
 from . import forking_hook
 from .clients import Clients
-from .disturbances import Chaos, everything
+from .disturbances import Chaos
 from .house import House
 from .reckoning import memory_of_last, violations_in, without_ticket
 
 SHORT_S = 20.0
 _COMPLETE_S = 240.0
 """With so much time each kind hits each victim."""
+_COMPLETION_S = 120.0
+"""For faults that the guard rails have refused all the time, because of what else was broken."""
 _DAEMON_DIES_FOR = 0.5
 """Share of the time; then the last daemon lives, so that its memory can be seen to stay flat."""
-_GROWTH_MIB = 24.0
-_LIVED_S = 60.0
+_GROWTH_MIB = 12.0
+_LIVED_S = 120.0
 
 
 @pytest.mark.timeout(180)
 def test_twenty_seconds_of_it_leave_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
-    require_peace_after(SHORT_S, tmp_path_factory.mktemp("d"), keep=True)
+    require_peace_after(SHORT_S, tmp_path_factory.mktemp("d"), keep=True, say=print)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("keep", [False, True], ids=["servers die with it", "servers are kept"])
-def test_all_of_it_leaves_nothing(tmp_path_factory: pytest.TempPathFactory, keep: bool) -> None:
-    require_peace_after(float(os.environ.get("SOAK_S", "600")) / 2, tmp_path_factory.mktemp("d"), keep=keep)
+def test_all_of_it_leaves_nothing(
+    tmp_path_factory: pytest.TempPathFactory, keep: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def say(text: str) -> None:
+        with capfd.disabled():
+            print(text, flush=True)
+
+    require_peace_after(float(os.environ.get("SOAK_S", "600")) / 2, tmp_path_factory.mktemp("d"), keep=keep, say=say)
 
 
-def require_peace_after(seconds: float, directory: Path, *, keep: bool) -> None:
+def require_peace_after(seconds: float, directory: Path, *, keep: bool, say: Callable[[str], None]) -> None:
     seed = int(os.environ.get("SOAK_SEED", secrets.randbelow(1 << 32)))
-    print(f"\nchaos for {seconds:g} s; again with SOAK_SEED={seed}", file=sys.__stderr__, flush=True)
+    say(f"\nchaos for {seconds:g} s; again with SOAK_SEED={seed}")
     with _marked(directory) as marker, _watch(marker) as watch:
         figures: dict[str, Any] = {"seed": seed, "seconds": seconds, "keep": keep}
         house = House(directory, marker, keep=keep)
@@ -61,6 +69,8 @@ def require_peace_after(seconds: float, directory: Path, *, keep: bool) -> None:
         try:
             house.open()
             chaos.run(seconds, daemon_dies_for=seconds * _DAEMON_DIES_FOR)
+            if seconds >= _COMPLETE_S:
+                chaos.complete(_COMPLETION_S)
             chaos.settle()
             figures |= _told(chaos, house)
         finally:
@@ -72,12 +82,12 @@ def require_peace_after(seconds: float, directory: Path, *, keep: bool) -> None:
         lost = without_ticket(seen, house.daemon.state_dir / FILE_NAME)
         figures |= {"violations": len(seen), "recordings": len(set(recordings)), "tickets_lost": len(lost)}
         figures["left"] = json.loads(watch.communicate(timeout=60)[0])
-    print(json.dumps(figures, indent=1), file=sys.__stderr__, flush=True)
+    say(json.dumps(figures, indent=1))
     assert figures["left"] == {"zombies": 0, "orphans": 0, "processes": []}
     assert figures["owed"] == 0
     assert lost == []
-    assert figures["disturbances"] >= seconds
     if seconds >= _COMPLETE_S:
+        assert figures["disturbances"] >= seconds
         assert figures["never"] == []
     if figures["memory"]["lived_s"] >= _LIVED_S:
         assert figures["memory"]["grown_mib"] < _GROWTH_MIB
@@ -91,7 +101,7 @@ def _told(chaos: Chaos, house: House) -> dict[str, Any]:
     return {
         "disturbances": chaos.done.total(),
         "each": by_victim,
-        "never": [f"{one.victim}: {one.what}" for one in everything() if one not in chaos.done],
+        "never": [f"{one.victim}: {one.what}" for one in chaos.never()],
         "daemons": house.starts,
         "faults_refused": chaos.refused,
         "started_again_by_hand": chaos.given_up,

@@ -96,8 +96,13 @@ def _violation(view: View, violation: Violation) -> Text:
 
 def _ours(view: View) -> list[ProcessState]:
     """Processes that are ours; the subject's servers are in the cluster panel."""
-    ours = (one for one in view.state.processes.values() if one.kind != "server")
+    ours = (one for one in view.state.processes.values() if one.kind != "server" and not _has_served(view, one))
     return sorted(ours, key=lambda one: (_ORDER.get(one.kind, len(_ORDER)), one.name))
+
+
+def _has_served(view: View, process: ProcessState) -> bool:
+    """It did the work of a fault (``slow-valkey-0``: what, and to which node), and that is over."""
+    return process.state == "stopped" and process.name.partition("-")[2] in view.state.nodes
 
 
 def _processes_in_a_line(view: View) -> Text:

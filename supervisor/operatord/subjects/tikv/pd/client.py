@@ -145,6 +145,10 @@ class PDClient:
             raise models.BadAnswer("PD: config is not an object", "is this a PD of version 8?")
         return found
 
+    async def regions_operated(self, *, deadline_s: float) -> tuple[int, ...]:
+        """Ids of the regions to which PD is doing something."""
+        return models.operated(await self._get("/operators?object=1", deadline_s))
+
     # one PD alone
 
     async def ping(self, endpoint: str, *, deadline_s: float) -> None:

@@ -311,6 +311,12 @@ def regions(value: object) -> tuple[Region, ...]:
     return tuple(Region.read(item) for item in Fields(value, "regions").items("regions"))
 
 
+def operated(value: object) -> tuple[int, ...]:
+    """Region ids of ``GET /operators?object``; an operator that names none is passed over."""
+    fields = [Fields(item, "operator") for item in _array(value, "operators") if isinstance(item, dict)]
+    return tuple(one.number("region_id") for one in fields if one.has("region_id"))
+
+
 def names(value: object) -> tuple[str, ...]:
     """An array of texts: schedulers, operators."""
     return tuple(str(item) for item in _array(value, "names"))

@@ -7,6 +7,8 @@ import pytest
 
 from operator_protocol.errors import BadRequest, NotFound
 from operatord.config import Config, load_config
+from operatord.subjects.tikv.options import Options as TiKVOptions
+from operatord.subjects.tikv.settings import Settings as TiKVSettings
 from operatord.subjects.valkey.settings import Settings
 
 _EXAMPLE = Path(__file__).parents[2] / "deploy" / "operatord.example.toml"
@@ -17,6 +19,7 @@ def test_the_example_shows_every_key_with_its_default() -> None:
     defaults = Config().model_dump()
     options = {key: value for key, value in Settings().to_options().items() if not key.startswith("workload_")}
     defaults["subject"]["valkey"] = options
+    defaults["subject"]["tikv"] = {**TiKVOptions().to_options(), **TiKVSettings().to_options()}
     assert shown == defaults
 
 
@@ -30,6 +33,11 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         ("[subject.valkey]\np99_ms = 'x'", "p99_ms"),
         ("[subject.valkey]\nports = 1", "ports"),
         ("[subject.valkey]\nworkload_rate = 5.0", r"\[workload\]"),
+        ("[subject.tikv]\np99_ms = 'x'", "p99_ms"),
+        ("[subject.tikv]\nports = 1", "ports"),
+        ("[subject.tikv]\nbase_port = 80", "base_port"),
+        ("[subject.tikv]\nallow_faults_on = 'all'", "id of a cluster"),
+        ("[subject.tikv]\nworkload_rate = 5.0", r"\[workload\]"),
         ("[monitor]\ninterval_s = 0.01", "monitor.interval_s"),
         ("[workload\nrate = 1", "line 1"),
     ],

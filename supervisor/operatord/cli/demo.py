@@ -15,13 +15,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.journal import read_journal
 from operatord.cli.start import await_ready
+from operatord.config import load_config
 from operatord.leftovers import MARKER
 from operatord.paths import default_state_dir
 
@@ -34,24 +35,26 @@ def run(args: argparse.Namespace) -> int:
     """Run the story; 0 if every part of it succeeded."""
     state_dir = Path(args.state_dir) if args.state_dir else default_state_dir() / "demo"
     headless = args.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
+    subject = args.subject or load_config(args.config).subject.name
+    options = ["--subject", subject, *(["--config", args.config] if args.config else [])]
     marker = secrets.token_hex(8)
     with _runtime_dir() as runtime_dir, _stops_on_signals():
         return (
-            _headless(runtime_dir, state_dir, args.config, marker)
+            _headless(runtime_dir, state_dir, subject, options, marker)
             if headless
-            else _in_terminal(runtime_dir, state_dir, args.config, marker)
+            else _in_terminal(runtime_dir, state_dir, options, marker)
         )
 
 
-def _in_terminal(runtime_dir: Path, state_dir: Path, config: str | None, marker: str) -> int:
-    with _daemon(runtime_dir, state_dir, config, marker):
+def _in_terminal(runtime_dir: Path, state_dir: Path, options: Sequence[str], marker: str) -> int:
+    with _daemon(runtime_dir, state_dir, options, marker):
         viewer = subprocess.Popen([_script("operator-viewer"), "--endpoint", str(runtime_dir)])
         status = _outlive(viewer)
         print("operatord: stopping everything", file=sys.stderr)
     return status
 
 
-def _headless(runtime_dir: Path, state_dir: Path, config: str | None, marker: str) -> int:
+def _headless(runtime_dir: Path, state_dir: Path, subject: str, options: Sequence[str], marker: str) -> int:
     watcher = subprocess.Popen(
         [sys.executable, "-m", "operatord.leftovers", "watch", "--marker", marker, "--json"],
         stdin=subprocess.PIPE,
@@ -61,14 +64,14 @@ def _headless(runtime_dir: Path, state_dir: Path, config: str | None, marker: st
     summary: dict[str, Any] = {}
     problems: list[str] = []
     try:
-        with _daemon(runtime_dir, state_dir, config, marker):
+        with _daemon(runtime_dir, state_dir, options, marker):
             summary = _walk(runtime_dir)
     except (OperatorError, subprocess.TimeoutExpired, ValueError) as error:
         problems.append(str(error))
     finally:
         counted = _count(watcher, problems)
     problems = [*summary.get("problems", []), *problems]
-    result: dict[str, Any] = {"ok": False, "subject": "valkey", **summary}
+    result: dict[str, Any] = {"ok": False, "subject": subject, **summary}
     result |= {"zombies": counted["zombies"], "orphans": counted["orphans"]}
     result["faults_owed"] = _owed(state_dir)
     if summary and not _degraded_in_journal(state_dir):
@@ -100,7 +103,7 @@ def _walk(runtime_dir: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _daemon(runtime_dir: Path, state_dir: Path, config: str | None, marker: str) -> Iterator[None]:
+def _daemon(runtime_dir: Path, state_dir: Path, options: Sequence[str], marker: str) -> Iterator[None]:
     """A daemon of our own in a session of its own; it ends with us, whatever becomes of us."""
     read_fd, write_fd = os.pipe()
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,7 +112,7 @@ def _daemon(runtime_dir: Path, state_dir: Path, config: str | None, marker: str)
         keeper = subprocess.Popen(
             [
                 *("setpriv", "--pdeathsig", "TERM", "--", sys.executable, "-m", "operatord", "start"),
-                *(*directories, "--ready-fd", str(write_fd), *(["--config", config] if config else [])),
+                *(*directories, "--ready-fd", str(write_fd), *options),
             ],
             env={**os.environ, MARKER: marker},
             stdin=subprocess.DEVNULL,

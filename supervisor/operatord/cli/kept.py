@@ -14,6 +14,7 @@ def kept_servers(state_dir: Path) -> str:
         return ""
     servers = peek_living_servers(state_dir / "servers.json")
     if not servers:
-        return ""
+        containers = state_dir / "tikv" / "project.json"
+        return f"the containers of its cluster are still there ({containers})" if containers.exists() else ""
     names = ", ".join(f"{server.name} (pid {server.pid})" for server in sorted(servers, key=lambda one: one.name))
     return f"{len(servers)} servers of its cluster still run: {names}"

@@ -19,6 +19,8 @@ exit codes: 0 done; 1 refused or failed; 2 usage; 3 no daemon; 4 timed out
 
   operatord start                 run the embedded Valkey Cluster here; Ctrl+C stops everything
   operatord start --detach        the same in the background; returns when it is healthy
+  operatord start --subject tikv  a TiKV cluster in containers (needs Docker)
+  operatord start --pd URL        watch a TiKV cluster that runs already
   operatord demo                  the whole story in this terminal, then everything stops
   operatord keys new NAME         let a client on another host attach, see docs/security.md
 """
@@ -37,7 +39,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     start = commands.add_parser("start", help="start the daemon (in the foreground unless --detach)")
     _directories(start)
-    start.add_argument("--subject", metavar="NAME", help="what to operate (default: valkey)")
+    start.add_argument("--subject", metavar="NAME", help="what to operate: valkey (default) or tikv")
+    start.add_argument(
+        "--pd", metavar="URL", help="attach to the TiKV cluster of these PDs (URLs with commas), which is only watched"
+    )
+    start.add_argument("--prometheus", metavar="URL", help="the Prometheus that scrapes the cluster of --pd")
     start.add_argument("--load", action="store_true", help="start the load as soon as the cluster is healthy")
     start.add_argument("--detach", action="store_true", help="return when the cluster is healthy, and go on behind")
     start.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")
@@ -87,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         _directories(parser_of_keys)
 
     demo = commands.add_parser("demo", help="daemon, viewer and the whole story in this terminal")
+    demo.add_argument("--subject", metavar="NAME", help="valkey (default) or tikv")
     demo.add_argument("--headless", action="store_true", help="no viewer: walk through the story by itself")
     demo.add_argument("--state-dir", metavar="DIR", help="where data and journal go (default: demo/ in the usual one)")
     demo.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from operator_protocol.endpoint import runtime_endpoint
-from operator_protocol.errors import OperatorError, Unavailable, error_from_wire
-from operatord.cli.aftermath import remove_network
-from operatord.config import load_config
+from operator_protocol.errors import BadRequest, OperatorError, Unavailable, error_from_wire
+from operatord.cli.aftermath import remove_containers, remove_network
+from operatord.config import Config, load_config
 from operatord.faults.undo_journal import read_owed
 from operatord.keeper import run_keeper
 from operatord.leftovers import MARKER
@@ -19,14 +19,16 @@ from operatord.options import DaemonOptions
 from operatord.paths import ensure_private_dir, lock_dir, note_state_dir, resolve_dirs, sign_lock
 from operatord.processes.records import ServerRecords
 from operatord.subjects.registry import check_subject
+from operatord.subjects.tikv.options import split
 
 
 def run(args: argparse.Namespace) -> int:
     """Start in the foreground, or behind with ``--detach``."""
     os.umask(0o077)
     config = load_config(args.config, to_start=True)
-    subject = args.subject or config.subject.name
+    subject = args.subject or ("tikv" if args.pd else config.subject.name)
     check_subject(subject)
+    config = _attached(config, subject, args.pd, args.prometheus)
     runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
     runtime_endpoint(runtime_dir)
     ensure_private_dir(runtime_dir, "--runtime-dir")
@@ -35,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     note_state_dir(runtime_dir, state_dir)
     if not args.keep_cluster and remove_network(state_dir):
         print("operatord: removed the network of an earlier run", file=sys.stderr)
+    if not args.keep_cluster and remove_containers(state_dir):
+        print("operatord: removed the containers of an earlier run", file=sys.stderr)
     options = DaemonOptions(
         runtime_dir=runtime_dir,
         state_dir=state_dir,
@@ -48,6 +52,21 @@ def run(args: argparse.Namespace) -> int:
     # Every process of this run carries it; what is found with it after the end was left behind.
     os.environ.setdefault(MARKER, secrets.token_hex(8))
     return _detach(options, locks) if args.detach else _keep(options, locks)
+
+
+def _attached(config: Config, subject: str, pd: str | None, prometheus: str | None) -> Config:
+    """The configuration with the cluster that was named on the command line."""
+    named = {key: value for key, value in (("pd", pd), ("prometheus", prometheus)) if value is not None}
+    if not named:
+        return config
+    if subject != "tikv":
+        raise BadRequest(f"--{next(iter(named))} is for TiKV, not for {subject}", "leave out --subject")
+    section = config.subject
+    if not (pd or section.tikv.get("pd")):
+        raise BadRequest("--prometheus belongs to --pd", "a cluster that is started here brings its own")
+    options = {**section.tikv, **named}
+    split(options)
+    return config.model_copy(update={"subject": section.model_copy(update={"tikv": options})})
 
 
 def _keep(options: DaemonOptions, locks: list[int]) -> int:
@@ -70,6 +89,7 @@ def _spared(options: DaemonOptions) -> set[tuple[int, int]]:
 def _clean_up(options: DaemonOptions, options_fd: int) -> None:
     if not options.keep_cluster:
         remove_network(options.state_dir)
+        remove_containers(options.state_dir)
     _recover_what_is_owed(options, options_fd)
 
 

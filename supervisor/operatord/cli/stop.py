@@ -12,7 +12,7 @@ from pathlib import Path
 from operator_protocol.endpoint import Endpoint, runtime_endpoint
 from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, OperatorError
 from operator_protocol.requests import Requester
-from operatord.cli.aftermath import remove_network
+from operatord.cli.aftermath import remove_containers, remove_network
 from operatord.cli.kept import WHAT_NEXT, kept_servers
 from operatord.paths import lock_dir, lock_holder, resolve_dirs
 from operatord.processes.records import ServerRecords, end_leftovers
@@ -59,6 +59,7 @@ def _end_servers(state_dir: Path) -> None:
     try:
         asyncio.run(end_leftovers(ServerRecords(state_dir / "servers.json")))
         remove_network(state_dir)
+        remove_containers(state_dir)
     finally:
         os.close(lock)
 

@@ -24,7 +24,7 @@ def check_host(sections: Mapping[str, ProcessSection], file: Path) -> None:
     for name, section in sections.items():
         key = f"process.{name}"
         if section.user is not None:
-            _check_user(f"{key}.user", section.user)
+            _check_user(f"{key}.user", section.user, os.geteuid())
         if section.cwd is not None and not section.cwd.is_dir():
             raise BadRequest(f"{key}.cwd: {section.cwd} is not a directory", "make it, or name another")
         _check_command(f"{key}.command", section.command, section)
@@ -55,12 +55,12 @@ def resolved(command: Sequence[str], section: ProcessSection) -> list[str]:
     return [find_command(command, section) or command[0], *command[1:]]
 
 
-def _check_user(key: str, user: str) -> None:
+def _check_user(key: str, user: str, ours: int) -> None:
     try:
         account = find_user(user)
     except (KeyError, OverflowError):
         raise BadRequest(f"{key}: there is no user {user!r}", "name one of this host") from None
-    if os.geteuid() not in (0, account.pw_uid):
+    if ours not in (0, account.pw_uid):
         raise BadRequest(
             f"{key}: only root can run a process as {user!r}", "start operatord as root, or leave user out"
         )

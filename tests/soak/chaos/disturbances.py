@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ from .house import DECLARED, SERVERS, WORKERS, House, eventually
 KILL, STOP, FLOOD, FORK, ORPHAN = "kill -9", "SIGSTOP", "flood", "fork", "fork, then kill -9"
 CLIENTS = ("viewer", "script", "recorder")
 DAEMON, KEEPER = "daemon", "keeper"
-FAULTS = ("kill", "stop", "pause", "restart", "slow", "client-pause", "failover", "cpu", "memory", "disk")
 _SMALL = {"memory": ["--set", "size=32MiB"], "disk": ["--set", "size=8MiB"]}
 
 PACE_S = 0.7
@@ -41,12 +40,12 @@ class Disturbance:
     what: str
 
 
-def everything() -> list[Disturbance]:
-    """Each kind for each victim."""
+def everything(faults: Sequence[str]) -> list[Disturbance]:
+    """Each kind for each victim; the cluster's are the ``faults`` of the daemon."""
     deck = [Disturbance(victim, what) for victim in (*WORKERS, *DECLARED) for what in (KILL, STOP, FLOOD, FORK, ORPHAN)]
     deck += [Disturbance(victim, what) for victim in SERVERS for what in (KILL, STOP, FLOOD, FORK, ORPHAN)]
     deck += [Disturbance(victim, what) for victim in CLIENTS for what in (KILL, STOP, FLOOD, FORK, ORPHAN)]
-    deck += [Disturbance("cluster", f"fault {kind}") for kind in FAULTS]
+    deck += [Disturbance("cluster", f"fault {kind}") for kind in faults]
     return [*deck, Disturbance(DAEMON, KILL), Disturbance(DAEMON, STOP), Disturbance(KEEPER, KILL)]
 
 
@@ -78,7 +77,7 @@ class Chaos:
             mortal = now - begun < daemon_dies_for
             if not self._deal(mortal=mortal):
                 # What is left has to wait for something: on with the others.
-                fresh = [one for one in everything() if one not in self._deck]
+                fresh = [one for one in everything(self._house.faults) if one not in self._deck]
                 self._rng.shuffle(fresh)
                 self._deck += fresh
                 self._deal(mortal=mortal)
@@ -88,7 +87,7 @@ class Chaos:
 
     def never(self) -> list[Disturbance]:
         """What has not been done yet."""
-        return [disturbance for disturbance in everything() if disturbance not in self.done]
+        return [disturbance for disturbance in everything(self._house.faults) if disturbance not in self.done]
 
     def complete(self, within_s: float) -> None:
         """Only what has not been done yet, until all of it is."""

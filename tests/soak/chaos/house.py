@@ -1,5 +1,6 @@
 """The daemon under attack with all that it runs, as its attacker sees it."""
 
+import json
 import os
 import signal
 import socket
@@ -46,10 +47,14 @@ SERVERS = tuple(f"valkey-{number}" for number in range(6))
 class House:
     """Starts the daemon, knows the pids of today, and never signals a process that is not of this run."""
 
-    def __init__(self, directory: Path, marker: str, *, keep: bool) -> None:
+    def __init__(self, directory: Path, marker: str, *, keep: bool, isolate: bool) -> None:
         self.daemon = RealDaemon(directory)
-        self.options = ["--load", "--config", str(directory / "operatord.toml"), *(["--keep-cluster"] if keep else [])]
+        self.options = ["--load", "--config", str(directory / "operatord.toml")]
+        self.options += ["--keep-cluster"] if keep else []
+        self.options += ["--isolate"] if isolate else []
         self.keep = keep
+        self.faults: tuple[str, ...] = ()
+        """Kinds that can be injected here."""
         self.starts = 0
         self.usage: deque[tuple[float, int, int]] = deque()
         """Monotonic time, pid, and bytes resident of the daemon, once a second."""
@@ -67,6 +72,8 @@ class House:
         self.start()
         self._watcher.start()
         until(lambda: all(self.pid(name) for name in (*WORKERS[:3], *SERVERS, *DECLARED)), "everything to be seen")
+        catalogue = json.loads(self.daemon.ctl("faults", "--json", check=True).stdout)["kinds"]
+        self.faults = tuple(kind["name"] for kind in catalogue if not kind["missing"])
 
     def close(self) -> None:
         """Stop everything that the daemon has, kept servers included."""

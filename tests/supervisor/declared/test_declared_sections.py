@@ -1,7 +1,6 @@
 """``[process.NAME]``: what is taken, and that whatever cannot work is refused with its file and key."""
 
 import itertools
-import os
 import signal
 import stat
 import tomllib
@@ -11,6 +10,7 @@ import pytest
 
 from operator_protocol.errors import BadRequest
 from operatord.config import load_config
+from operatord.declared.host import _check_user
 from operatord.declared.sections import ProcessSection, ReadySection
 from operatord.declared.specs import to_spec
 from operatord.options import DaemonOptions
@@ -167,11 +167,11 @@ def test_a_file_that_anyone_may_write_decides_nothing_about_what_runs(tmp_path: 
     load_config(file, to_start=True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may")
-def test_another_user_needs_root(tmp_path: Path) -> None:
-    file = write(tmp_path, f"[process.web]\ncommand = 'sleep 1'\nuser = '{NOBODY}'\n")
+def test_another_user_needs_root() -> None:
     with pytest.raises(BadRequest, match=r"process.web.user: only root"):
-        load_config(file, to_start=True)
+        _check_user("process.web.user", "root", 65_534)
+    _check_user("process.web.user", NOBODY, 0)
+    _check_user("process.web.user", "root", 0)
 
 
 def test_the_example_shows_every_key_of_a_process_with_its_default() -> None:

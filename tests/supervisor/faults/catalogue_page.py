@@ -14,6 +14,7 @@ from operatord.options import DaemonOptions
 from operatord.processes.detached import DetachedServers
 from operatord.processes.records import ServerRecords
 from operatord.subject_factory import make_control
+from operatord.subjects.tikv.engine import NoEngine
 
 PAGE = Path(__file__).parents[3] / "docs" / "faults.md"
 BEGIN, END = "<!-- catalogue: begin -->\n", "<!-- catalogue: end -->\n"
@@ -35,7 +36,7 @@ def kinds() -> list[FaultKind]:
             config=Config(),
         )
         servers = DetachedServers(ServerRecords(directory / "servers.json"))
-        return list(make_control(options, servers, servers.commands).faults().values())
+        return list(make_control(options, servers, servers.commands, NoEngine()).faults().values())
 
 
 def render() -> str:

@@ -20,8 +20,6 @@ from operatord.subjects.tikv import project as projects
 from operatord.subjects.tikv.project import Project
 
 _INSERTED = re.compile(r"\bINSERT +- .*?Count: (\d+)")
-_LOADED = "loaded"
-"""A file beside ``project.json``: the instance whose records are there."""
 _GONE_S = 30.0
 
 
@@ -33,11 +31,10 @@ class Load:
         self._project = project
         self._environment = {**os.environ, **project.environment}
         self._ending = threading.Event()
-        self._child: subprocess.Popen[str] | None = None
 
     def run(self) -> int:
         """The exit status: that of the load, 0 when it was told to end."""
-        note = self._directory / _LOADED
+        note = self._directory / projects.LOADED
         status = 0
         if not note.exists() or note.read_text() != self._project.instance:
             status = self._follow(projects.LOADER, self._progress)
@@ -46,14 +43,15 @@ class Load:
         if status == 0 and not self._ending.is_set():
             status = self._follow(projects.LOAD, _say)
         # Whatever ended first, the container or who follows it: neither stays.
-        self._remove()
+        self._remove().wait(_GONE_S)
         return 0 if self._ending.is_set() else status
 
     def end(self, _signum: int, _frame: FrameType | None) -> None:
         """Be told to end."""
-        self._ending.set()
-        if self._child is not None:
-            self._child.terminate()
+        if not self._ending.is_set():
+            self._ending.set()
+            # At once, and in a process of its own: we may be killed if it takes long.
+            self._remove()
 
     def _follow(self, service: str, say: Callable[[str], None]) -> int:
         words = ["up", "--no-deps", "--no-log-prefix", "--no-color", "--timeout", "1", "--exit-code-from", service]
@@ -70,9 +68,6 @@ class Load:
             # A Ctrl+C in the terminal is for who started us.
             start_new_session=True,
         ) as child:
-            self._child = child
-            if self._ending.is_set():
-                child.terminate()
             if child.stdout is not None:
                 for line in child.stdout:
                     try:
@@ -90,16 +85,11 @@ class Load:
         elif "Takes(s)" not in line and not line.startswith("Run finished"):
             _say(line)
 
-    def _remove(self) -> None:
+    def _remove(self) -> "subprocess.Popen[bytes]":
         words = self._project.compose("rm", "--stop", "--force", projects.LOAD, projects.LOADER)
-        subprocess.run(
-            words,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_GONE_S,
-            check=False,
+        null = subprocess.DEVNULL
+        return subprocess.Popen(
+            words, env=self._environment, stdin=null, stdout=null, stderr=null, start_new_session=True
         )
 
 

@@ -32,6 +32,8 @@ LOAD, LOADER = "ycsb", "ycsb-load"
 PROFILE = "load"
 HOST = "127.0.0.1"
 FILE = "project.json"
+LOADED = "loaded"
+"""A file beside it: the instance whose records are there."""
 DIRECTORY = "tikv"
 """In the state directory."""
 
@@ -131,7 +133,8 @@ def load(directory: Path) -> Project | None:
 
 def forget(directory: Path) -> None:
     """Nothing of it is left."""
-    (directory / FILE).unlink(missing_ok=True)
+    for name in (LOADED, FILE):
+        (directory / name).unlink(missing_ok=True)
 
 
 def plan(state_dir: Path, options: Options, *, seed: str = "") -> Project:

@@ -153,7 +153,7 @@ class LoadWorker:
                 if rate is not None and rate != self._rate:
                     self._apply_rate(rate)
                 return
-            if rate is not None and source.line_format != OWN_FORMAT:
+            if rate not in (None, source.rate) and source.line_format != OWN_FORMAT:
                 raise Unavailable(_FIXED_RATE)
             await self._end()
             self._source, self._rate, self._last, self._ended = source, source.rate, None, ""

@@ -45,9 +45,7 @@ class GrpcPause:
         return ""
 
     def holds(self, fault: Fault, memo: Memo, seen: Observation) -> str | None:
-        """By its port for clients, where that is looked at."""
+        """Its port for clients may be the last to notice: that it still answers says nothing, silence does."""
         node = seen.node(fault.target)
         port = node.detail.get("data_port") if node is not None else None
-        if port in (None, "", "unasked"):
-            return None
-        return "" if port == "answered" else f"{fault.target} does not answer its clients"
+        return None if port in (None, "", "unasked", "answered") else f"{fault.target} does not answer its clients"

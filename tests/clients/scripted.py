@@ -55,7 +55,8 @@ class ScriptedDaemon:
         self._wake_in = self._context.socket(zmq.PAIR)
         self._wake_out = self._context.socket(zmq.PAIR)
         for socket in (self._frames, self._control, self._wake_in, self._wake_out):
-            socket.setsockopt(zmq.LINGER, 100)
+            # Long enough for the last replies: a client that lost the one to its join would never have known us.
+            socket.setsockopt(zmq.LINGER, 2_000)
         self._frames.bind(f"ipc://{directory}/frames.sock")
         self._control.bind(f"ipc://{directory}/control.sock")
         self._wake_in.bind("inproc://wake")

@@ -125,8 +125,22 @@ def test_all_six_nodes_are_there_with_their_containers(well: TiKVDaemon) -> None
     assert sum(one["leader"] for one in nodes.values()) == 1
 
 
-@pytest.mark.parametrize("kind", ["kill", "stop", "pause", "partition"])
-@pytest.mark.parametrize("target", ["tikv1", "pd1"])
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        ("kill", "tikv1"),
+        ("partition", "pd1"),
+        *(
+            pytest.param(kind, target, marks=pytest.mark.soak)
+            for kind, target in (
+                *(("stop", node) for node in ("tikv1", "pd1")),
+                *(("pause", node) for node in ("tikv1", "pd1")),
+                ("kill", "pd1"),
+                ("partition", "tikv1"),
+            )
+        ),
+    ],
+)
 def test_a_node_that_is_broken_is_seen_at_once_and_comes_back_as_it_was(
     well: TiKVDaemon, kind: str, target: str
 ) -> None:
@@ -148,6 +162,7 @@ def test_while_pd_still_takes_a_killed_store_for_up_both_are_shown(well: TiKVDae
     assert signals["cluster"] == "up"
 
 
+@pytest.mark.soak
 def test_a_slowed_store_gets_its_processor_back(well: TiKVDaemon) -> None:
     well.inject("slow", "tikv0", "--set", "cpu=20%")
     assert well.container("tikv0")["HostConfig"]["CpuQuota"] == 20_000
@@ -155,6 +170,7 @@ def test_a_slowed_store_gets_its_processor_back(well: TiKVDaemon) -> None:
     assert well.container("tikv0")["HostConfig"]["CpuQuota"] <= 0
 
 
+@pytest.mark.soak
 def test_a_restarted_store_runs_with_another_pid_and_owes_nothing_soon(well: TiKVDaemon) -> None:
     before = well.container("tikv0")["State"]["Pid"]
     well.inject("restart", "tikv0")
@@ -198,6 +214,7 @@ def test_two_of_three_pds_lost_is_unknown_and_said_so_and_closes_nothing_else(we
     until(well.is_well, "a cluster that is well", SETTLED_S)
 
 
+@pytest.mark.soak
 def test_the_load_runs_in_containers_shows_an_outage_and_is_gone_when_it_is_stopped(well: TiKVDaemon) -> None:
     well.ctl("workload", "start", check=True)
     try:
@@ -218,6 +235,7 @@ def test_the_load_runs_in_containers_shows_an_outage_and_is_gone_when_it_is_stop
     )
 
 
+@pytest.mark.soak
 def test_a_load_that_is_started_during_a_fault_does_not_bring_the_broken_node_back(well: TiKVDaemon) -> None:
     well.inject("kill", "tikv1")
     try:
@@ -229,6 +247,7 @@ def test_a_load_that_is_started_during_a_fault_does_not_bring_the_broken_node_ba
         well.ctl("recover", check=True)
 
 
+@pytest.mark.soak
 def test_the_docker_worker_may_die_and_faults_go_on(well: TiKVDaemon) -> None:
     first = well.pid("docker")
     os.kill(first, signal.SIGKILL)
@@ -239,6 +258,7 @@ def test_the_docker_worker_may_die_and_faults_go_on(well: TiKVDaemon) -> None:
     well.ctl("recover", check=True)
 
 
+@pytest.mark.soak
 def test_a_monitor_that_is_replaced_knows_of_the_containers(well: TiKVDaemon) -> None:
     first = well.pid("monitor")
     os.kill(first, signal.SIGKILL)

@@ -17,6 +17,10 @@ from operatord.cli.aftermath import remove_containers
 from operatord.faults.undo_journal import read_owed
 from operatord.subjects.tikv import project as projects
 
+pytestmark = pytest.mark.soak
+"""A daemon, eight containers and a load: minutes of two cores."""
+
+
 CONFIG = """\
 [workload]
 rate = 100.0
@@ -131,7 +135,7 @@ def test_all_six_nodes_are_there_with_their_containers(well: TiKVDaemon) -> None
         ("kill", "tikv1"),
         ("partition", "pd1"),
         *(
-            pytest.param(kind, target, marks=pytest.mark.soak)
+            (kind, target)
             for kind, target in (
                 *(("stop", node) for node in ("tikv1", "pd1")),
                 *(("pause", node) for node in ("tikv1", "pd1")),
@@ -162,7 +166,6 @@ def test_while_pd_still_takes_a_killed_store_for_up_both_are_shown(well: TiKVDae
     assert signals["cluster"] == "up"
 
 
-@pytest.mark.soak
 def test_a_slowed_store_gets_its_processor_back(well: TiKVDaemon) -> None:
     well.inject("slow", "tikv0", "--set", "cpu=20%")
     assert well.container("tikv0")["HostConfig"]["CpuQuota"] == 20_000
@@ -170,7 +173,6 @@ def test_a_slowed_store_gets_its_processor_back(well: TiKVDaemon) -> None:
     assert well.container("tikv0")["HostConfig"]["CpuQuota"] <= 0
 
 
-@pytest.mark.soak
 def test_a_restarted_store_runs_with_another_pid_and_owes_nothing_soon(well: TiKVDaemon) -> None:
     before = well.container("tikv0")["State"]["Pid"]
     well.inject("restart", "tikv0")
@@ -214,7 +216,6 @@ def test_two_of_three_pds_lost_is_unknown_and_said_so_and_closes_nothing_else(we
     until(well.is_well, "a cluster that is well", SETTLED_S)
 
 
-@pytest.mark.soak
 def test_the_load_runs_in_containers_shows_an_outage_and_is_gone_when_it_is_stopped(well: TiKVDaemon) -> None:
     well.ctl("workload", "start", check=True)
     try:
@@ -235,7 +236,6 @@ def test_the_load_runs_in_containers_shows_an_outage_and_is_gone_when_it_is_stop
     )
 
 
-@pytest.mark.soak
 def test_a_load_that_is_started_during_a_fault_does_not_bring_the_broken_node_back(well: TiKVDaemon) -> None:
     well.inject("kill", "tikv1")
     try:
@@ -247,7 +247,6 @@ def test_a_load_that_is_started_during_a_fault_does_not_bring_the_broken_node_ba
         well.ctl("recover", check=True)
 
 
-@pytest.mark.soak
 def test_the_docker_worker_may_die_and_faults_go_on(well: TiKVDaemon) -> None:
     first = well.pid("docker")
     os.kill(first, signal.SIGKILL)
@@ -258,7 +257,6 @@ def test_the_docker_worker_may_die_and_faults_go_on(well: TiKVDaemon) -> None:
     well.ctl("recover", check=True)
 
 
-@pytest.mark.soak
 def test_a_monitor_that_is_replaced_knows_of_the_containers(well: TiKVDaemon) -> None:
     first = well.pid("monitor")
     os.kill(first, signal.SIGKILL)

@@ -36,7 +36,7 @@ def test_a_child_has_a_group_of_its_own_and_nothing_on_stdin() -> None:
         stat = procfs.read_stat(child.pid)
         assert stat is not None
         assert (stat.pgrp, stat.ppid, stat.id) == (child.pid, os.getpid(), child.id)
-        assert stat in procfs.children(os.getpid())
+        assert child.id in [one.id for one in procfs.children(os.getpid())]
 
 
 def test_a_guarded_child_must_come_from_the_main_thread() -> None:

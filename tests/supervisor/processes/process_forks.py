@@ -1,6 +1,7 @@
 """Forks in the ways of the fork server, once: ``process_forks.py sibling|twice``; prints what came of it.
 
-The child says its pid, its parent, what libc takes its thread id for, and whether threads and locks work in it.
+The child says its pid, its parent, what libc takes its thread id for, and whether threads and locks work in it. Like a
+worker, it waits for a go: before that an intermediate may still be its parent.
 """
 
 import ctypes
@@ -19,11 +20,14 @@ def libc_thread_id() -> int:
 def main(way: str) -> None:
     fork = sibling.sibling_fork() if way == "sibling" else sibling.fork_twice
     assert fork is not None
+    going, go = os.pipe()
     pid = fork()
     if pid:
         os.write(1, f"told {pid}\n".encode())
+        os.write(go, b"!")
         sys.stdin.read()
         return
+    os.read(going, 1)
     found: list[int] = []
     lock = threading.RLock()
     with lock:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from operatord.isolation.names import NETNS_DIR, Names
 from operatord.leftovers import MARKER, find_marked
 
 _SETTLE_S = 5.0
+
+# A shell starts what it puts into the background with SIGINT ignored, and that is inherited by all that we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

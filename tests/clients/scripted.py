@@ -28,6 +28,7 @@ from operator_protocol.state import State
 
 Script = Generator[float, None, Body]
 Handler = Callable[[Body], "Body | Script"]
+_READING_S = 0.5
 LONG = frozenset({"restart", "stop", "fault", "recover", "diagnose", "workload"})
 
 
@@ -55,7 +56,7 @@ class ScriptedDaemon:
         self._wake_in = self._context.socket(zmq.PAIR)
         self._wake_out = self._context.socket(zmq.PAIR)
         for socket in (self._frames, self._control, self._wake_in, self._wake_out):
-            # Long enough for the last replies: a client that lost the one to its join would never have known us.
+            # Long enough for the last replies.
             socket.setsockopt(zmq.LINGER, 2_000)
         self._frames.bind(f"ipc://{directory}/frames.sock")
         self._control.bind(f"ipc://{directory}/control.sock")
@@ -71,6 +72,7 @@ class ScriptedDaemon:
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._joined = threading.Event()
+        self._joined_mono = 0.0
         self._running = True
         self._thread = threading.Thread(target=self._serve, name="scripted daemon")
 
@@ -110,6 +112,9 @@ class ScriptedDaemon:
     def stop(self) -> None:
         """Be gone, sockets included."""
         if self._running:
+            # ZeroMQ throws away what a client has not read yet when its connection ends, and a client that lost the
+            # reply to its join has never known us.
+            time.sleep(max(0.0, self._joined_mono + _READING_S - time.monotonic()))
             self._run(self._end)
             self._thread.join(5)
             for socket in (self._frames, self._control, self._wake_in, self._wake_out):
@@ -195,6 +200,7 @@ class ScriptedDaemon:
         return {"boot_id": self.boot_id, "version": "0.1.0"}
 
     def _snapshot(self) -> Body:
+        self._joined_mono = time.monotonic()
         self._joined.set()
         return {
             "boot_id": self.boot_id,

@@ -7,16 +7,20 @@ SOAK_S ?= 600
 PYTEST_WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak lock clean
+.PHONY: help demo test test-real check format bench soak lock clean
 
 help:  ## show what there is
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime  ## the whole story on a real six-node cluster; without a terminal headless, with a summary
 	@$(BIN)/operatord demo
 
 test: $(VENV)/.dev  ## the tests, against real processes
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not soak and not bench" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak and not bench and not real" $(PYTEST_ARGS)
+
+test-real: $(VENV)/.dev  ## tests against the real pd-server and go-ycsb, built with Go; without Go they are skipped
+	$(BIN)/python -m tests.real.tikv.programs
+	$(BIN)/python -m pytest -m real $(PYTEST_ARGS) tests/real
 
 check: $(VENV)/.dev  ## format, lint, types, import arrows
 	$(BIN)/ruff format --check .

@@ -97,6 +97,7 @@ class Parts:
         self.ingest.bind(self.endpoint.ingest)
         self.control.bind(self.endpoint.control)
         context = SimpleNamespace(version="test", broker=self.broker, log=self.log)
+        context.called_by = lambda _caller: context
         # Its commands touch no other part of a daemon.
         self.control.serve(cast("Context", context))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.ended.set)

@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,16 @@ import pytest
 from operatord.isolation.names import NETNS_DIR, Names
 from operatord.leftovers import MARKER, find_marked
 
-_SETTLE_S = 5.0
+_SETTLE_S = 15.0
+_LONG = ("tests/e2e/", "tests/soak/", "tests/supervisor/", "tests/clients/")
+"""Where the files are that take long, in the order of how long."""
 
 # A shell starts what it puts into the background with SIGINT ignored, and that is inherited by all that we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Containers tend to forbid it. Here programs of ours start by the thousand: each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,6 +64,11 @@ def _networks_left(directory: Path) -> list[str]:
 
 def _listed(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()] if directory.exists() else []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that no worker is left with one when the others have nothing to do any more."""
+    items.sort(key=lambda item: next((rank for rank, path in enumerate(_LONG) if item.nodeid.startswith(path)), 99))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

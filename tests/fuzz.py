@@ -43,6 +43,7 @@ _VALUES: tuple[Any, ...] = (
 )
 _CHANGES_THE_DAEMON = {
     *("shutdown", "restart", "stop", "fault", "recover", "next", "previous", "goto", "diagnose", "workload"),
+    *("approve", "reject", "act", "agent"),
 }
 _WINDOW = 50
 """Messages on their way; fewer than the daemon queues for one client."""

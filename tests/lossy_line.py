@@ -36,7 +36,7 @@ class LossyLine:
 
     def wait_lost(self) -> None:
         """Wait until all of them are."""
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while self._to_lose.total():
             assert time.monotonic() < until, f"never came by: {self._to_lose}"
             time.sleep(0.005)

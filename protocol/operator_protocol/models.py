@@ -6,7 +6,7 @@ second. ``records.to_body`` and ``records.from_body`` carry them over the wire; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Scalar = str | int | float | bool | None
 
@@ -14,11 +14,12 @@ SignalState = Literal["up", "down", "unknown"]
 NodeState = Literal["up", "degraded", "down", "unknown"]
 Severity = Literal["info", "warning", "critical"]
 ProcessPhase = Literal["stopped", "starting", "ready", "stopping", "backoff", "failed"]
-ProcessKind = Literal["worker", "server", "client", "declared", "internal"]
+ProcessKind = Literal["worker", "server", "client", "declared", "internal", "tool"]
 TicketStatus = Literal["open", "diagnosing", "diagnosed", "acting", "resolved", "escalated", "held"]
 FaultState = Literal["countdown", "injecting", "active", "recovering", "recovered", "failed"]
 ActionStatus = Literal["proposed", "approved", "rejected", "expired", "running", "succeeded", "failed"]
 Risk = Literal["read", "safe", "disruptive", "destructive"]
+Autonomy = Literal["observe", "approve", "execute"]
 StepKind = Literal["evidence", "thought", "tool", "result"]
 
 
@@ -50,6 +51,25 @@ class ClusterHealth:
     observed_at: float = 0.0
     observed_mono: float = 0.0
     """Monotonic clock of the daemon's host when the look began: what it shows is at least that fresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEvent:
+    """Body of ``cluster.event``: something that a server's own log tells about the cluster."""
+
+    node: str
+    """Whose log."""
+    kind: str
+    """``election``, ``leader``, ``unreachable``, ``snapshot``, ``slow_query``, ``disk``, ``fatal``."""
+    text: str
+    """One line for people."""
+    at: float
+    """Wall clock of that server, in the line."""
+    region: int | None = None
+    store: int | None = None
+    """The *other* store, where the line names one."""
+    held_back: int = 0
+    """Events of this node and kind that were not told since the one before this one: there were too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +139,10 @@ class Diagnosis:
     actions: list[Recommendation] = field(default_factory=list)
     would_change_my_mind: str = ""
     usage: Mapping[str, Scalar] = field(default_factory=dict)
+    """What it cost: calls, tokens by kind, ``cost_usd``, ``cost_today_usd``, ``took_s``; empty for rules alone."""
     markdown: str = ""
+    remarks: list[str] = field(default_factory=list)
+    """What a reader must know about the answer itself: why it is not the model's, which claims cite nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +161,35 @@ class Ticket:
     occurrences: int = 1
     diagnosis: Diagnosis | None = None
     notes: list[str] = field(default_factory=list)
+    reopened: int = 0
+    """How often it was taken up again after it had been resolved, held or escalated."""
+    host: str = ""
+    """Of the daemon that opened it, as are ``cluster`` and ``boot``."""
+    cluster: str = ""
+    boot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketEvent:
+    """Something that was said of a ticket; its history is all of them, and none is ever changed."""
+
+    number: int
+    """Counts those of all tickets of one daemon."""
+    at: float
+    who: str
+    """``operatord``, ``agent``, or who sent the command, as in the audit log."""
+    what: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRecord:
+    """Everything about one ticket: what an export is made of."""
+
+    ticket: Ticket
+    violation: str
+    """Id of the violation that it last heard of."""
+    history: list[TicketEvent] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +211,12 @@ class Action:
     decided_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    expires_at: float | None = None
+    """When it is dropped if nobody decides, or, once approved, if it has not begun."""
+    expected: str = ""
+    """What should follow."""
+    verify_within: float | None = None
+    """Seconds from its execution within which the ticket's violation must be over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +269,37 @@ class FaultKind:
     """What it takes on the host, for people: ``root, nftables and --isolate``."""
     missing: str = ""
     """What of it this daemon lacks, with what to do about it; empty when the fault can be injected."""
+    outage: bool = False
+    """While it holds, the target serves no client, which a load has to notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionKind:
+    """An entry of the catalogue of actions."""
+
+    name: str
+    description: str
+    risk: Risk
+    params: list[FaultParam] = field(default_factory=list)
+    verify_within: float = 60.0
+    """Seconds from its execution within which the violation that it is for must be over."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """Whether the agent may act, and how far."""
+
+    on: bool
+    autonomy: Autonomy
+    execute_up_to: Risk
+    """The highest risk that is run without asking, under ``execute``."""
+    off_reason: str = ""
+    """Who switched it off, and why; empty while it is on."""
+    approval_expires: float = 300.0
+    """Seconds."""
+    actions_per_minute: int = 6
+    cooldown: float = 30.0
+    """Seconds on one target from the end of an action to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +327,11 @@ class ProcessState:
     threads: int | None = None
     last_lines: list[str] = field(default_factory=list)
     """The last it printed before it died, oldest first; in ``backoff`` and ``failed`` only."""
+
+    @property
+    def gone(self) -> bool:
+        """It did the work of a fault and has ended: there is nothing to start again, so it is no longer listed."""
+        return self.kind == "tool" and self.state in ("stopped", "failed")
 
 
 @dataclass(frozen=True, slots=True)

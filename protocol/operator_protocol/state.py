@@ -10,6 +10,7 @@ from typing import Any
 
 from operator_protocol.codec import Body
 from operator_protocol.models import (
+    Action,
     ChapterState,
     ClusterHealth,
     Fault,
@@ -38,6 +39,8 @@ class State:
         """Those that are not resolved, by id."""
         self.faults: dict[str, Fault] = {}
         """Those that count down or are owed, by id."""
+        self.actions: dict[int, Action] = {}
+        """Those that wait for a decision or for their turn, or run, by id."""
         self.demo: ChapterState | None = None
         self.workload: deque[WorkloadSample] = deque(maxlen=WORKLOAD_WINDOW)
         self.version: dict[str, str] = {}
@@ -60,7 +63,7 @@ class State:
             "violations": _records(self.violations),
             "tickets": _records(self.tickets),
             "faults": _records(self.faults),
-            "actions": [],
+            "actions": _records(self.actions),
             "demo": to_body(self.demo) if self.demo else None,
             "workload": {
                 "last": to_body(self.workload[-1]) if self.workload else None,
@@ -82,6 +85,7 @@ class State:
         state.violations = {violation.id: violation for violation in _read(Violation, body, "violations")}
         state.tickets = {ticket.id: ticket for ticket in _read(Ticket, body, "tickets")}
         state.faults = {fault.id: fault for fault in _read(Fault, body, "faults")}
+        state.actions = {action.id: action for action in _read(Action, body, "actions")}
         if body.get("demo"):
             state.demo = from_body(ChapterState, body["demo"])
         workload = body.get("workload") or {}
@@ -137,13 +141,24 @@ def _fault(state: State, body: Body) -> None:
         state.faults.pop(fault.id, None)
 
 
+def _action(state: State, body: Body) -> None:
+    action = from_body(Action, body)
+    if action.status in ("proposed", "approved", "running"):
+        state.actions[action.id] = action
+    else:
+        state.actions.pop(action.id, None)
+
+
 def _chapter(state: State, body: Body) -> None:
     state.demo = from_body(ChapterState, body)
 
 
 def _process_state(state: State, body: Body) -> None:
     process = from_body(ProcessState, body)
-    state.processes[process.name] = process
+    if process.gone:
+        state.processes.pop(process.name, None)
+    else:
+        state.processes[process.name] = process
 
 
 _REDUCERS: dict[str, Callable[[State, Body], None]] = {
@@ -159,5 +174,11 @@ _REDUCERS: dict[str, Callable[[State, Body], None]] = {
     "fault.recovering": _fault,
     "fault.recovered": _fault,
     "fault.failed": _fault,
+    "action.proposed": _action,
+    "action.approved": _action,
+    "action.rejected": _action,
+    "action.expired": _action,
+    "action.started": _action,
+    "action.finished": _action,
     "demo.chapter": _chapter,
 }

@@ -7,17 +7,19 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from operator_protocol.endpoint import tcp_endpoint
 from operator_protocol.errors import BadRequest, NotFound
+from operator_protocol.models import Autonomy, Risk
 from operatord.declared.host import check_host
 from operatord.declared.naming import check_dependencies, check_names
-from operatord.declared.sections import DIRECTORY, ProcessSection
+from operatord.declared.sections import DIRECTORY, ProcessSection, Words
 from operatord.isolation.addresses import Subnet
 from operatord.paths import config_home
-from operatord.subjects.tikv.options import split
+from operatord.subjects.tikv.options import FILES, split
 from operatord.subjects.valkey.settings import Settings
 
 Positive = Annotated[float, Field(gt=0)]
@@ -25,6 +27,12 @@ Positive = Annotated[float, Field(gt=0)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def beside(file: str, info: ValidationInfo) -> str:
+    """Paths in the configuration are relative to its file."""
+    directory = (info.context or {}).get(DIRECTORY)
+    return str(Path(directory) / Path(file).expanduser()) if file and directory is not None else file
 
 
 class SubjectSection(_Section):
@@ -39,13 +47,13 @@ class SubjectSection(_Section):
 
     @field_validator("tikv")
     @classmethod
-    def _check_tikv(cls, options: dict[str, str | int | float]) -> dict[str, str | int | float]:
+    def _check_tikv(cls, options: dict[str, str | int | float], info: ValidationInfo) -> dict[str, str | int | float]:
         _refuse_workload(options)
         try:
             split(options)
         except BadRequest as error:
             raise ValueError(str(error)) from error
-        return options
+        return {key: beside(str(value), info) if key in FILES else value for key, value in options.items()}
 
     @field_validator("valkey")
     @classmethod
@@ -72,6 +80,17 @@ class WorkloadSection(_Section):
     """Target operations per second."""
     threads: Annotated[int, Field(ge=1, le=256)] = 8
     record_count: Annotated[int, Field(ge=1, le=100_000_000)] = 1000
+    command: Words = []
+    """Another load than the subject's own: a list, or a string that is split as a shell would; no shell runs."""
+    follow: str = ""
+    """A file that somebody else's load writes its report to, relative to the configuration file."""
+
+    @field_validator("follow")
+    @classmethod
+    def _resolve_follow(cls, file: str, info: ValidationInfo) -> str:
+        if file and info.data.get("command"):
+            raise ValueError("there is a command already: one of the two")
+        return beside(file, info)
 
 
 class MonitorSection(_Section):
@@ -81,10 +100,67 @@ class MonitorSection(_Section):
 
 
 class AgentSection(_Section):
-    """``[agent]``."""
+    """``[agent]``; ``workers.agent.settings`` is what becomes of it."""
 
     settle_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long evidence may come in after a ticket was opened before it is diagnosed."""
+    diagnoser: Literal["auto", "rules", "claude"] = "auto"
+    key_file: str = ""
+    model: Annotated[str, Field(min_length=1)] = "claude-sonnet-5-5"
+    effort: Literal["low", "medium", "high", "xhigh", "max"] = "medium"
+    base_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    deadline_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """Of one ticket."""
+    call_timeout_s: Annotated[float, Field(gt=0, le=600)] = 45.0
+    tool_timeout_s: Annotated[float, Field(gt=0, le=60)] = 3.0
+    max_calls: Annotated[int, Field(ge=1, le=100)] = 8
+    max_tokens: Annotated[int, Field(ge=1_000, le=10_000_000)] = 60_000
+    max_answer_tokens: Annotated[int, Field(ge=500, le=20_000)] = 8_000
+    """Above about 21,000 the library wants a stream."""
+    daily_ceiling_usd: Annotated[float, Field(ge=0)] = 5.0
+    price_input: Annotated[float, Field(ge=0)] = 2.0
+    price_output: Annotated[float, Field(ge=0)] = 10.0
+    price_cache_read: Annotated[float, Field(ge=0)] = 0.2
+    price_cache_write: Annotated[float, Field(ge=0)] = 2.5
+    redact_addresses: bool = False
+    backoff_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    autonomy: Autonomy = "approve"
+    """``observe``: recommendations only; ``approve``: a person decides; ``execute``: at once, up to a risk."""
+    execute_up_to: Risk = "safe"
+    approval_expires_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    """A proposal waits this long for a decision, and what was approved as long for its turn."""
+    actions_per_minute: Annotated[int, Field(ge=1, le=600)] = 6
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    """On one target, from the end of an action to the next."""
+
+    @field_validator("key_file")
+    @classmethod
+    def _resolve_key_file(cls, file: str, info: ValidationInfo) -> str:
+        return beside(file, info)
+
+
+class TicketsSection(_Section):
+    """``[tickets]``."""
+
+    url: str = ""
+    """``postgresql+psycopg://USER@HOST/DATABASE`` of a database that several hosts share; empty for none."""
+    host: str = ""
+    """What this host is called there; empty for its own name."""
+    cluster: str = ""
+    """What the subject is called there; empty for its kind."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        # What is wrong is never quoted: a password may be in it.
+        try:
+            parts = urlsplit(url)
+            parts.port  # noqa: B018 - it is read when it is asked for
+        except ValueError:
+            raise ValueError("it is no address") from None
+        if url and (parts.scheme != "postgresql+psycopg" or len(parts.path) < 2):
+            raise ValueError("it looks like postgresql+psycopg://USER@HOST/DATABASE")
+        return url
 
 
 class FaultsSection(_Section):
@@ -98,6 +174,15 @@ class FaultsSection(_Section):
     """Of the memory of this host, by all memory faults together."""
     max_disk_bytes: Annotated[int, Field(gt=0)] = 4 * 1024**3
     """By all disk faults together."""
+
+
+class DemoSection(_Section):
+    """``[demo]``."""
+
+    fault: Annotated[str, Field(min_length=1)] = "kill"
+    """Kind of the fault of Stage 3."""
+    target: Annotated[str, Field(min_length=1)] = "random"
+    """A node, a role, or ``random``, which is one of the role whose loss shows most."""
 
 
 class JournalSection(_Section):
@@ -146,7 +231,9 @@ class Config(_Section):
     workload: WorkloadSection = WorkloadSection()
     monitor: MonitorSection = MonitorSection()
     agent: AgentSection = AgentSection()
+    tickets: TicketsSection = TicketsSection()
     faults: FaultsSection = FaultsSection()
+    demo: DemoSection = DemoSection()
     journal: JournalSection = JournalSection()
     listen: ListenSection = ListenSection()
     isolation: IsolationSection = IsolationSection()

@@ -33,13 +33,19 @@ class ContainerDesk:
         processes: Callable[[], ProcessTable],
         pass_for_workers: Callable[[], Body],
         log: Callable[[str], None],
+        *,
+        on_back: Callable[[], None] = lambda: None,
     ) -> None:
+        """``on_back`` is called when the engine answers again after it was lost."""
         self._ingest = ingest
         self._processes = processes
         self._pass = pass_for_workers
         self._log = log
+        self._on_back = on_back
         self._spec: Body | None = None
         self._states: dict[str, Body] = {}
+        self._trouble = ""
+        """What is wrong with the engine; empty while it answers."""
         self._version = 0
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._bringing_up = 0
@@ -74,7 +80,11 @@ class ContainerDesk:
         if topic == PROGRESS and self._bringing_up:
             self._log(str(body.get("line", "")))
         elif topic == STATE and isinstance(found := body.get("containers"), Mapping):
-            self._learn({str(name): {key: about.get(key) for key in _TOLD} for name, about in found.items()})
+            states = {str(name): {key: about.get(key) for key in _TOLD} for name, about in found.items()}
+            before, self._trouble = self._trouble, _trouble(body)
+            self._learn(states)
+            if before and not self._trouble:
+                self._on_back()
 
     def lost(self) -> None:
         """The worker ended: what it said may not be true any more."""
@@ -106,11 +116,18 @@ class ContainerDesk:
         """Until it knows the newest; one that is just starting does not take it yet."""
         told = -1
         while told != self._version:
-            version, states = self._version, dict(self._states)
+            version, told_now = self._version, {"states": dict(self._states), "trouble": self._trouble}
             with contextlib.suppress(OperatorError):
-                await self._ingest.request(worker, "containers", {"states": states}, timeout_s=_TELL_S)
+                await self._ingest.request(worker, "containers", told_now, timeout_s=_TELL_S)
                 told = version
                 continue
             await asyncio.sleep(_AGAIN_S)
             if not self._ingest.is_connected(worker):
                 return  # its successor will be introduced
+
+
+def _trouble(body: Body) -> str:
+    """What the worker says is wrong with the engine, in one line."""
+    if body.get("engine") != "down":
+        return ""
+    return " ".join(str(body.get("reason") or "").split()) or "it does not answer"

@@ -11,26 +11,35 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version as distribution_version
 from typing import Any
 
 from operator_protocol.codec import Body
 from operator_protocol.endpoint import default_runtime_dir
-from operator_protocol.errors import OperatorError, Unavailable
+from operator_protocol.errors import BadRequest, OperatorError, Unavailable
 from operator_protocol.frames import Frame
 from operator_protocol.models import ProcessState
 from operator_protocol.records import from_body, to_body
 from operator_protocol.topics import CLUSTER_HEALTH, process_log, process_state
+from operatord.acting import make_action_desk
+from operatord.actions.store import FILE_NAME as ACTIONS_FILE
+from operatord.actions.store import ActionStore
+from operatord.container_logs import REQUEST as CONTAINER_LOG
+from operatord.container_logs import ContainerLogs
 from operatord.containers import WORKER as DOCKER
 from operatord.containers import ContainerDesk
 from operatord.control.context import Context
+from operatord.debts import Debts
 from operatord.declared.starter import DeclaredProcesses
+from operatord.demo.chapters import tell
 from operatord.demo.director import Director
+from operatord.diagnosing import agent_settings
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
+from operatord.launching import Launch
 from operatord.loading import LoadDesk
 from operatord.logging_bridge import logging_to
 from operatord.observing import Observer
@@ -46,7 +55,7 @@ from operatord.subjects.base import Observation, Outliving
 from operatord.ticketing import Ticketing
 from operatord.workforce import HEALTHY, OBSERVED, PRELOADED, WARM_UP, Workforce
 
-_HEARD = ("cluster.", "container.", "workload.", "process.", "violation.", "ticket.", "agent.", "fault.")
+_HEARD = ("cluster.", "container.", "workload.", "process.", "violation.", "ticket.", "agent.", "action.", "fault.")
 """Topics that the daemon's own parts listen to."""
 _DESCRIPTORS = 65_536
 _STOP_STEP_S = 5.0
@@ -85,9 +94,15 @@ class Daemon:
         self.milestones = Milestones()
         self.workforce = Workforce(self.processes, self.milestones)
         self.containers = ContainerDesk(
-            self.ingest, lambda: self.processes, lambda: self.sockets.pass_for_workers, self.log
+            self.ingest,
+            lambda: self.processes,
+            lambda: self.sockets.pass_for_workers,
+            self.log,
+            on_back=self._engine_is_back,
         )
+        self.ingest.handle(CONTAINER_LOG, ContainerLogs(self.broker.publish).take)
         self.subject = make_control(options, self.processes, self.processes.commands, self.containers)
+        self.launch = Launch(self.subject, self.broker.publish, self.log, then=self._operate_after_all)
         self.observer = Observer(self.ingest, options.config)
         self.ticketing = Ticketing(options, self.broker, self.ingest, self.log)
         self.load = LoadDesk(self.ingest, self.subject, lambda: self.broker.memory.state)
@@ -96,12 +111,25 @@ class Daemon:
             self.subject,
             self._undo_journal,
             self.broker.publish,
-            self.observer.look,
+            self._look,
             limits=Limits(recover_s=options.config.faults.recovery_deadline_s),
             cooldown_s=options.config.faults.cooldown_s,
         )
-        self.director = Director(self.faults, self.load, self.broker.publish)
-        self._subject_up = False
+        demo = options.config.demo
+        chapters = tell(demo.fault, demo.target, options.config.faults.countdown_s)
+        self.debts = Debts(
+            self.faults,
+            self._undo_journal,
+            self.subject,
+            self.launch,
+            self.log,
+            keep=options.keep_cluster,
+            servers_live=lambda: bool(self._records.living_servers()),
+        )
+        self.actions = make_action_desk(
+            options, self.subject, self.load, self.sockets, self.log, held=lambda: self.director.holds_actions
+        )
+        self.director = Director(self.faults, self.load, self.broker.publish, chapters=chapters, agent=self.actions)
         self._chores: list[asyncio.Task[None]] = []
 
     # the run
@@ -119,14 +147,7 @@ class Daemon:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if start.done():
                 await start
-                took_s = time.monotonic() - self._started_mono
-                at = (
-                    ""
-                    if self.options.runtime_dir == default_runtime_dir()
-                    else f" --endpoint {self.options.runtime_dir}"
-                )
-                self.reporter.ready(f"ready in {took_s:.2f} s; attach with: operator-viewer{at}")
-                self._manager.ready(f"operating {self.options.subject}")
+                self._tell_ready()
                 reason = await self._stop_reason
             else:
                 reason = self._stop_reason.result()
@@ -149,23 +170,49 @@ class Daemon:
             self.broker.publish(process_log("operatord"), {"stream": "stderr", "line": part, "dropped": 0})
 
     async def _start(self) -> None:
+        self._check_demo()
         await self._take_over()
         self.workforce.add(self.sockets.pass_for_workers)
         self.processes.on_exit(self._process_ended)
         self.declared.start()
-        subject_start = asyncio.create_task(self.subject.start(self.log))
+        subject_start = asyncio.create_task(self.launch.first())
         try:
             await self.ticketing.open()
+            self.actions.open(ActionStore(self.options.state_dir / ACTIONS_FILE), self.ticketing.desk)
             self._serve()
             await subject_start
         finally:
             subject_start.cancel()
             await asyncio.gather(subject_start, return_exceptions=True)
-        self._subject_up = True
+        if self.launch.is_up:
+            await self._operate()
+
+    async def _operate(self) -> None:
+        """The subject is up: look at it, pay what is owed, load it."""
         await self.workforce.start()
-        await self._settle_debts()
+        await self.debts.settle()
         if self.options.load:
             await self.load.start_after(partial(self.milestones.wait, HEALTHY), self.log)
+
+    async def _operate_after_all(self) -> None:
+        await self._operate()
+        self._manager.status(f"operating {self.options.subject}")
+
+    def _tell_ready(self) -> None:
+        """A daemon whose subject could not be started is there to say why, and to try again."""
+        if (error := self.launch.error) is not None:
+            self.reporter.without_cluster(error)
+            self._manager.ready(f"not operating {self.options.subject}: {error.message}")
+            return
+        took_s = time.monotonic() - self._started_mono
+        at = "" if self.options.runtime_dir == default_runtime_dir() else f" --endpoint {self.options.runtime_dir}"
+        self.reporter.ready(f"ready in {took_s:.2f} s; attach with: operator-viewer{at}")
+        self._manager.ready(f"operating {self.options.subject}")
+
+    def _check_demo(self) -> None:
+        kind, known = self.options.config.demo.fault, self.subject.faults()
+        if kind not in known:
+            raise BadRequest(f"demo: {self.subject.name} has no fault {kind!r}", f"known: {', '.join(known)}")
 
     async def _take_over(self) -> None:
         """Deal with what an earlier daemon left: end it, or adopt its servers under ``--keep-cluster``."""
@@ -194,6 +241,7 @@ class Daemon:
                 processes=self.processes,
                 declared=self.declared,
                 subject=self.subject,
+                launch=self.launch,
                 faults=self.faults,
                 director=self.director,
                 tickets=self.ticketing.desk,
@@ -202,25 +250,28 @@ class Daemon:
                 shutdown=self.shutdown,
                 log=self.log,
                 counters=self.sockets.counters,
+                actions=self.actions,
             )
         )
         self.director.start()
         self._chores = [asyncio.create_task(self._every_second())]
 
-    async def _settle_debts(self) -> None:
-        """Undo what an earlier daemon owed."""
-        for notice in self._undo_journal.notices:
-            self.log(notice)
-        for fault in await self.faults.sweep():
-            self.log(f"{fault.kind} on {fault.target}, owed since an earlier run, is settled: {fault.recovered_by}")
-        for fault in self.faults.owed():
-            self.log(f"{fault.kind} on {fault.target} is still owed: {fault.error}")
+    @property
+    def _each_second(self) -> tuple[Callable[[], None], ...]:
+        return (
+            self.sockets.heartbeat,
+            self.sockets.audit.tick,
+            self.ticketing.retry,
+            self.actions.tick,
+            self._publish_usage,
+            self.launch.tick,
+        )
 
     async def _every_second(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            for chore in (self.sockets.heartbeat, self.sockets.audit.tick, self.ticketing.retry, self._publish_usage):
+            for chore in self._each_second:
                 try:
                     chore()
                 except Exception as error:
@@ -235,8 +286,9 @@ class Daemon:
                 self._process_changed(state)
 
     async def _stop(self) -> None:
+        await self._step("the actions", self.actions.close())
         await self._step("the story", self.director.close(undo=False))
-        await self._step("the faults", self._undo_before_leaving(), _UNDO_S)
+        await self._step("the faults", self.debts.pay_before_leaving(), _UNDO_S)
         await self._step("the load", self.load.stop())
         await self._step("the diagnoses", self.ticketing.stop_diagnosing())
         for chore in self._chores:
@@ -249,32 +301,13 @@ class Daemon:
         await self._step("the workers", self.workforce.stop())
         budget_s = self.subject.stop_budget_s if isinstance(self.subject, Outliving) else 2 * _STOP_STEP_S
         await self._step("the subject", self.subject.stop(), budget_s)
-        await self._step("the debts", self._forfeit())
+        await self._step("the debts", self.debts.forfeit())
         await self._step("the containers", self.containers.close())
         await self._step("the processes", self.processes.stop_all(), 2 * _STOP_STEP_S)
         await self._step("the ingest socket", self.ingest.close())
         self._undo_journal.close()
         self.ticketing.close()
         self.sockets.close()
-
-    async def _undo_before_leaving(self) -> None:
-        if not self._subject_up:
-            # Nothing can be verified against a cluster that never came up: what is owed stays owed.
-            await self.faults.release()
-            return
-        try:
-            await self.faults.close()
-        except OperatorError as error:
-            self.log(f"still owed, undone at the next start: {error}")
-
-    async def _forfeit(self) -> None:
-        """A fault ends with its cluster, but only if that is really gone."""
-        if self.options.keep_cluster or self._records.living_servers():
-            return
-        if isinstance(self.subject, Outliving) and self.subject.stands:
-            return
-        for fault in await self.faults.forfeit("the cluster was stopped"):
-            self.log(f"{fault.kind} on {fault.target} ended with the cluster")
 
     async def _step(self, what: str, work: Awaitable[object], timeout_s: float = _STOP_STEP_S) -> None:
         """One step of the stop: none may keep the others from happening."""
@@ -287,9 +320,17 @@ class Daemon:
 
     # what the parts tell
 
+    async def _look(self) -> Observation:
+        """A fresh look at the subject, as far as there is one."""
+        return await self.observer.look() if self.launch.is_up else self.launch.unknown()
+
+    def _engine_is_back(self) -> None:
+        self.debts.try_again()
+
     def _on_frame(self, frame: Frame) -> None:
         topic, body = frame.topic, frame.body
         self.ticketing.see(topic, body)
+        self.actions.see(topic, body)
         self.director.see(topic, body)
         self.load.see(topic, body)
         self.containers.see(topic, body)
@@ -324,14 +365,14 @@ class Daemon:
     def _configuration(self, worker: str) -> Body | None:
         if worker == DOCKER:
             return self.containers.configuration()
-        if not self._subject_up:
+        if not self.launch.is_up:
             return None
         self.containers.introduce(worker)
         if worker == "monitor":
             return self.observer.configuration(self.subject.spec, self.broker.memory.state)
         if worker == "ycsb":
             return self.load.configuration()
-        return {"subject": to_body(self.subject.spec)}
+        return {"subject": to_body(self.subject.spec), "agent": to_body(agent_settings(self.options, self.subject))}
 
     def _defect(self, _loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
         error = told.get("exception")

@@ -7,18 +7,25 @@ dossier is built from the bus without ``fault.*`` and ``demo.*``: the agent is n
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
-from operator_protocol.errors import Conflict, NotFound, OperatorError
+from operator_protocol.errors import Conflict, NotFound, OperatorError, Unavailable
 from operator_protocol.models import Diagnosis, Ticket, TicketDiagnosis
 from operator_protocol.records import from_body, to_body
 from operator_protocol.topics import AGENT_DIAGNOSIS
 from operatord.bus.broker import Broker
 from operatord.bus.ingest import Ingest
+from operatord.options import DaemonOptions
+from operatord.subjects.base import Acting, SubjectControl
 from operatord.tickets.desk import TicketDesk
 from operatord.tickets.history import History
+from operatord.workers.agent.settings import AgentSettings, Prices
 
 WORKER = "agent"
-_TIMEOUT_S = 60.0
+LEDGER = "agent-spending.json"
+"""In the state directory: what was spent today."""
+_SPARE_S = 30.0
+"""For the rules, on a host that is out of breath, besides what the model may take."""
 _RETRY_S = 2.0
 """Doubled at each further try."""
 _MAX_TRIES = 5
@@ -36,6 +43,7 @@ class DiagnosisDesk:
         history: History,
         *,
         settle_s: float,
+        deadline_s: float = 60.0,
         log: Callable[[str], None],
     ) -> None:
         self._ingest = ingest
@@ -43,10 +51,13 @@ class DiagnosisDesk:
         self._tickets = tickets
         self._history = history
         self._settle_s = settle_s
+        self._timeout_s = deadline_s + _SPARE_S
         self._log = log
         self._due: dict[int, float] = {}
         self._severities: dict[int, str] = {}
         self._tries: dict[int, int] = {}
+        self._second_opinions: dict[int, int] = {}
+        """Tickets that the rules answered because the model could not, and how often it was asked since."""
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -74,18 +85,45 @@ class DiagnosisDesk:
         async with self._busy:
             return await self._diagnose(number)
 
-    async def _diagnose(self, number: int) -> Ticket:
-        ticket = self._tickets.begin_diagnosis(number)
+    async def _diagnose(self, number: int, *, again: bool = False, late: bool = False) -> Ticket:
+        """``again``: the rules have answered, and only an answer of the model is news. ``late``: it is resolved."""
+        ticket = self._tickets.get(number)
+        if not late:
+            ticket = self._tickets.begin_diagnosis(number)
         dossier = self._history.dossier(ticket, self._tickets.alike(ticket))
         try:
-            reply = await self._ingest.request(WORKER, "diagnose", {"dossier": to_body(dossier)}, timeout_s=_TIMEOUT_S)
+            reply = await self._ingest.request(
+                WORKER, "diagnose", {"dossier": to_body(dossier), "by_rules": late}, timeout_s=self._timeout_s
+            )
             diagnosis = from_body(Diagnosis, reply.get("diagnosis") or {})
         except OperatorError:
             self._tickets.give_up_diagnosis(number)
             raise
+        could_not = self._ask_again_later(number, reply.get("retry_after_s"))
+        if again and could_not:
+            return self._tickets.give_up_diagnosis(number)
         updated = self._tickets.attach_diagnosis(number, diagnosis)
+        self._keep_evidence(number, reply.get("bundle"))
         self._broker.publish(AGENT_DIAGNOSIS, to_body(TicketDiagnosis(number, diagnosis)), source=WORKER)
         return updated
+
+    def _keep_evidence(self, number: int, bundle: Any) -> None:
+        """All that was known, beyond what the diagnosis shows of it."""
+        if isinstance(bundle, dict):
+            with contextlib.suppress(Unavailable):  # the diagnosis is on disk already, and carries its evidence
+                self._tickets.say(number, "evidence", bundle, who=WORKER)
+
+    def _ask_again_later(self, number: int, retry_after_s: Any) -> bool:
+        """True when the rules answered for a model that could not and may later: then it is asked again."""
+        if not isinstance(retry_after_s, int | float):
+            self._second_opinions.pop(number, None)
+            return False
+        tried = self._second_opinions[number] = self._second_opinions.get(number, 0) + 1
+        if tried <= _MAX_TRIES:
+            # Spread, so that what waited for the API does not come back to it in one moment.
+            self._due[number] = asyncio.get_running_loop().time() + retry_after_s + 0.1 * (number % 10)
+            self._wake.set()
+        return True
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -96,14 +134,28 @@ class DiagnosisDesk:
                 continue
             del self._due[number]
             try:
-                if self._tickets.get(number).diagnosis is None:
+                ticket = self._tickets.get(number)
+                if self._is_wanted(ticket):
                     async with self._busy:
-                        await self._diagnose(number)
+                        # What was over before its turn came is still told, but not at a price.
+                        late = ticket.status == "resolved"
+                        await self._diagnose(number, again=ticket.diagnosis is not None, late=late)
                 self._tries.pop(number, None)
             except (Conflict, NotFound):
-                self._tries.pop(number, None)  # resolved before its turn came
+                self._forget(number)  # gone, or resolved while it waited for a second opinion
             except OperatorError as error:
                 self._retry(number, error, loop.time())
+
+    def _is_wanted(self, ticket: Ticket) -> bool:
+        if ticket.diagnosis is None:
+            return True
+        # A second opinion on what somebody is at already, or has taken over, would only confuse.
+        return ticket.id in self._second_opinions and ticket.status == "diagnosed"
+
+    def _forget(self, number: int) -> None:
+        self._tries.pop(number, None)
+        self._second_opinions.pop(number, None)
+        self._severities.pop(number, None)
 
     def _retry(self, number: int, error: OperatorError, now: float) -> None:
         tries = self._tries[number] = self._tries.get(number, 0) + 1
@@ -126,3 +178,27 @@ class DiagnosisDesk:
         timeout_s = None if soonest is None else max(0.0, soonest - asyncio.get_running_loop().time())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
+
+
+def agent_settings(options: DaemonOptions, subject: SubjectControl) -> AgentSettings:
+    """What the agent worker is configured with; the key is not among it, that is in its environment or in a file."""
+    section = options.config.agent
+    return AgentSettings(
+        diagnoser=section.diagnoser,
+        model=section.model,
+        effort=section.effort,
+        base_url=section.base_url,
+        key_file=section.key_file,
+        deadline_s=section.deadline_s,
+        call_timeout_s=section.call_timeout_s,
+        tool_timeout_s=section.tool_timeout_s,
+        max_calls=section.max_calls,
+        max_tokens=section.max_tokens,
+        max_answer_tokens=section.max_answer_tokens,
+        daily_ceiling_usd=section.daily_ceiling_usd,
+        prices=Prices(section.price_input, section.price_output, section.price_cache_read, section.price_cache_write),
+        redact_addresses=section.redact_addresses,
+        backoff_s=section.backoff_s,
+        ledger=str(options.state_dir / LEDGER),
+        actions={name: kind.risk for name, kind in subject.actions().items()} if isinstance(subject, Acting) else {},
+    )

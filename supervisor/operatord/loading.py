@@ -38,6 +38,11 @@ class LoadDesk:
         """Whether the load is wanted."""
         return self._wanted is not None
 
+    @property
+    def rate(self) -> float | None:
+        """The target rate of the load that runs, in operations per second; None when none does, or it has none."""
+        return (self._rate or None) if self.running else None
+
     def configuration(self) -> Body:
         """What a new ``ycsb`` worker is told: the source to take up again, if there is one."""
         return {
@@ -127,7 +132,7 @@ class LoadDesk:
         window = self._state().workload
         return {
             "running": self.running,
-            "rate": self._rate if self.running else None,
+            "rate": self.rate,
             "command": self._wanted.description if self._wanted else "",
             "sample": to_body(window[-1]) if window and self.running else None,
         }

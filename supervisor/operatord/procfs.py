@@ -113,11 +113,15 @@ def is_alive(process: ProcessId) -> bool:
     return stat is not None and stat.start_time == process.start_time and stat.alive
 
 
-def all_stats() -> Iterator[ProcessStat]:
+def pids() -> list[int]:
     """Every process there is, zombies included."""
     with os.scandir("/proc") as entries:
-        pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
-    for pid in pids:
+        return [int(entry.name) for entry in entries if entry.name.isdigit()]
+
+
+def all_stats() -> Iterator[ProcessStat]:
+    """What there is to know of each of them."""
+    for pid in pids():
         stat = read_stat(pid)
         if stat is not None:
             yield stat

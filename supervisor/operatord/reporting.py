@@ -31,6 +31,11 @@ class Reporter:
         self._tell({"ready": text})
         self._hang_up()
 
+    def without_cluster(self, error: OperatorError) -> None:
+        """The daemon is up and stays up, but its subject could not be started; the log has said so."""
+        self._tell({"error": error.to_wire(), "stays": True})
+        self._hang_up()
+
     def failed(self, error: OperatorError) -> None:
         """The start failed, or the run ended with an error."""
         with contextlib.suppress(OSError, ValueError):

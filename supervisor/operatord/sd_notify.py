@@ -37,6 +37,10 @@ class ServiceManager:
         self._tell(f"READY=1\nMAINPID={os.getppid()}\nSTATUS={status}", _PATIENCE_S)
         self._is_ready.set()
 
+    def status(self, status: str) -> None:
+        """How it is now, for people."""
+        self._tell(f"STATUS={status}", 0)
+
     def stopping(self, status: str) -> None:
         """The stop has begun."""
         self._tell(f"STOPPING=1\nSTATUS={status}", _PATIENCE_S)

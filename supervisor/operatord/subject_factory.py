@@ -1,5 +1,6 @@
 """Builds the control half of a subject from its name and the configuration."""
 
+from operatord.foreign_load import foreign_load
 from operatord.injectors.commands import Commands
 from operatord.injectors.limits import ResourceLimits
 from operatord.isolation.network import IsolatedNetwork
@@ -26,7 +27,7 @@ def make_control(options: DaemonOptions, servers: Servers, commands: Commands, e
 def _tikv(options: DaemonOptions, engine: Engine) -> SubjectControl:
     from operatord.subjects.tikv.control import TiKVControl
 
-    load = options.config.workload
+    load, bounds = options.config.workload, options.config.faults
     return TiKVControl(
         engine,
         options.state_dir,
@@ -38,6 +39,8 @@ def _tikv(options: DaemonOptions, engine: Engine) -> SubjectControl:
             "workload_records": load.record_count,
         },
         keep=options.keep_cluster,
+        load=foreign_load(load),
+        limits=ResourceLimits(bounds.max_memory_share, bounds.max_disk_bytes),
     )
 
 
@@ -62,6 +65,7 @@ def _valkey(options: DaemonOptions, servers: Servers, commands: Commands) -> Sub
         },
         keep=options.keep_cluster,
         workload=load.workload,
+        load=foreign_load(load),
         injectors=[
             *local_injectors(servers),
             *network_injectors(network),

@@ -9,6 +9,8 @@ from . import (
     status,
     supervision,
     throughput,
+    tickets,
+    tikv_detection,
     tikv_observation,
     viewer,
     worker,
@@ -30,6 +32,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         throughput,
         latency,
         crowd,
+        tickets,
         tikv_observation,
+        tikv_detection,
     )
 }

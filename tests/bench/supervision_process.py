@@ -90,7 +90,9 @@ async def main(directory: Path, fifo: str) -> None:
     ingest.bind(endpoint.ingest)
     control.bind(endpoint.control)
     # Those commands touch no other part of a daemon.
-    control.serve(cast("Context", SimpleNamespace(version="bench", broker=broker, log=_complain)))
+    parts = SimpleNamespace(version="bench", broker=broker, log=_complain)
+    parts.called_by = lambda _caller: parts
+    control.serve(cast("Context", parts))
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     table.add_worker(

@@ -83,6 +83,7 @@ def answers(stores: int, regions: int, port: int) -> dict[str, object]:
             "store_leader_count": per_store,
             "store_peer_count": {one: 3 * count for one, count in per_store.items()},
         },
+        f"{prefix}/schedulers": ["balance-leader-scheduler", "evict-leader-scheduler"],
         f"{prefix}/scheduler-config/evict-leader-scheduler/list": {"store-id-ranges": {}},
     }
 

@@ -29,7 +29,7 @@ from operator_protocol.state import State
 Script = Generator[float, None, Body]
 Handler = Callable[[Body], "Body | Script"]
 _READING_S = 0.5
-LONG = frozenset({"restart", "stop", "fault", "recover", "diagnose", "workload"})
+LONG = frozenset({"restart", "stop", "fault", "recover", "diagnose", "workload", "approve", "act"})
 
 
 class Request(NamedTuple):
@@ -95,7 +95,7 @@ class ScriptedDaemon:
             done.set()
 
         self._run(publish)
-        assert done.wait(5)
+        assert done.wait(30)
 
     def later(self, delay_s: float, work: Callable[[], object]) -> None:
         """Call ``work`` on the daemon's thread after ``delay_s`` seconds."""
@@ -107,7 +107,7 @@ class ScriptedDaemon:
 
     def wait_joined(self) -> None:
         """Wait until a client has taken a snapshot."""
-        assert self._joined.wait(10)
+        assert self._joined.wait(30)
 
     def stop(self) -> None:
         """Be gone, sockets included."""
@@ -116,7 +116,7 @@ class ScriptedDaemon:
             # reply to its join has never known us.
             time.sleep(max(0.0, self._joined_mono + _READING_S - time.monotonic()))
             self._run(self._end)
-            self._thread.join(5)
+            self._thread.join(30)
             for socket in (self._frames, self._control, self._wake_in, self._wake_out):
                 socket.close()
             self._context.term()
@@ -176,7 +176,8 @@ class ScriptedDaemon:
         header = Header(PROTOCOL_VERSION, self.boot_id, self._seq, topic_seq, now, time.monotonic(), "scripted")
         frame = Frame(topic, header, body)
         self.state.apply(topic, body)
-        if topic.split(".", maxsplit=1)[0] in ("violation", "ticket", "agent", "fault", "demo", "process"):
+        family = topic.split(".", maxsplit=1)[0]
+        if family in ("violation", "ticket", "agent", "fault", "demo", "process") or topic == "cluster.event":
             self._tails.append(frame)
         self._frames.send_multipart(encode_frame(frame))
 

@@ -29,7 +29,7 @@ def daemon(stopped_daemon: RealDaemon) -> RealDaemon:
 
 @pytest.fixture(scope="module")
 def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
-    """One daemon for tests that change nothing."""
+    """One daemon for tests that leave it as they found it, but for counts."""
     daemon = RealDaemon(tmp_path_factory.mktemp("d"))
     daemon.start()
     yield daemon

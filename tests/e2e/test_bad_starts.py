@@ -1,12 +1,13 @@
 """A start that cannot be is refused with one clear line."""
 
+import contextlib
 import os
+import random
 import socket
+import sqlite3
 from pathlib import Path
 
-import pytest
-
-from .real_daemon import RealDaemon, run
+from .real_daemon import RealDaemon, run, until
 
 
 def refused(daemon: RealDaemon, *options: str, code: int = 1) -> str:
@@ -20,23 +21,48 @@ def test_an_unknown_subject(stopped_daemon: RealDaemon) -> None:
     assert "valkey" in refused(stopped_daemon, "--subject", "oracle")
 
 
+def test_a_demo_with_a_fault_that_the_subject_does_not_have(stopped_daemon: RealDaemon) -> None:
+    error = refused(stopped_daemon, "--demo-fault", "evict-leader")
+    assert "valkey has no fault 'evict-leader'" in error
+    assert "known: kill" in error
+
+
 def test_a_broken_configuration(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text("[workload]\nrate = -3.0\n")
     assert "workload.rate" in refused(stopped_daemon, "--config", str(config))
 
 
+def free_range() -> int:
+    """First of six ports that are free, as are those 10,000 above; none is among those of outgoing connections."""
+    while True:
+        base = random.randrange(11_000, 22_000)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in (*range(base, base + 6), *range(base + 10_000, base + 10_006)):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return base
+
+
 def test_a_port_taken(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        base = port - 2 if port < 55_000 else 20_000
-        if base == 20_000:
-            pytest.skip("no port in the range that a configuration may name")
+    base = free_range()
+    port = base + 2
+    with socket.create_server(("127.0.0.1", port)):
         config = tmp_path / "c.toml"
         config.write_text(f"[subject.valkey]\nbase_port = {base}\n")
         error = refused(stopped_daemon, "--config", str(config))
-    assert f"port {port}" in error
-    assert "base_port" in error
+        assert f"port {port}" in error
+        assert "base_port" in error
+        # The daemon is up all the same, says so to everybody, and waits until that is mended.
+        health = stopped_daemon.status()["health"]
+        assert (health["ok"], health["nodes"]) == (None, [])
+        assert f"port {port}" in health["reason"]
+        for words in (["restart", "cluster"], ["workload", "start"], ["fault", "kill", "--countdown", "0"]):
+            assert f"port {port}" in stopped_daemon.ctl(*words).stderr
+    stopped_daemon.ctl("restart", "cluster", check=True)
+    until(lambda: stopped_daemon.status()["health"]["ok"], "a cluster that is healthy")
+    stopped_daemon.ctl("fault", "kill", "--countdown", "0", check=True)
+    stopped_daemon.ctl("recover", check=True)
+    assert "the cluster is up" in stopped_daemon.ctl("restart", "cluster").stderr
 
 
 def test_a_second_daemon_names_the_first(daemon: RealDaemon) -> None:
@@ -77,6 +103,19 @@ def test_a_damaged_database_and_a_damaged_undo_journal_are_moved_aside_and_said_
         assert list(state.glob(f"{name}.corrupt-*")), name
         assert name in started.stderr
     stopped_daemon.stop()
+
+
+def test_a_ticket_database_of_a_newer_version_is_refused_and_left_as_it_is(stopped_daemon: RealDaemon) -> None:
+    state = stopped_daemon.state_dir
+    state.mkdir(mode=0o700)
+    connection = sqlite3.connect(state / "tickets.sqlite")
+    connection.executescript("CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (99)")
+    connection.close()
+    assert "has schema 99, this version knows" in refused(stopped_daemon)
+    after = sqlite3.connect(state / "tickets.sqlite")
+    assert after.execute("SELECT name FROM sqlite_master").fetchall() == [("schema_version",)]
+    after.close()
+    assert list(state.glob("*.corrupt-*")) == []
 
 
 def test_usage_errors_exit_with_2() -> None:

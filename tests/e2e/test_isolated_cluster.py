@@ -166,9 +166,6 @@ def test_a_partition_of_a_kept_cluster_is_undone_when_keeper_and_daemon_were_kil
     assert fault_rules(names) == []
     assert daemon.servers() == servers
     _require_healthy(daemon)
-    daemon.stop()
-    daemon.start()
-    assert names.anything_there() == []
 
 
 def test_a_partition_outlasts_its_target_and_is_undone_for_the_one_that_took_its_place(
@@ -192,7 +189,6 @@ def test_a_kept_cluster_comes_back_on_its_addresses_after_the_machine_was_restar
     isolated: Callable[..., RealDaemon],
 ) -> None:
     daemon = isolated("--keep-cluster")
-    names = _names(daemon)
     addresses = {node["id"]: node["address"] for node in daemon.status()["health"]["nodes"]}
     servers = daemon.servers()
     daemon.stop()
@@ -203,9 +199,6 @@ def test_a_kept_cluster_comes_back_on_its_addresses_after_the_machine_was_restar
     daemon.start("--keep-cluster")
     assert {node["id"]: node["address"] for node in daemon.status()["health"]["nodes"]} == addresses
     _require_healthy(daemon)
-    daemon.stop()
-    daemon.start()
-    assert names.anything_there() == []
 
 
 def test_a_start_that_is_given_up_leaves_no_network_even_if_its_cluster_was_to_be_kept(
@@ -227,7 +220,7 @@ def test_without_the_right_isolation_is_refused_by_its_name_and_doctor_says_so(
 ) -> None:
     require_isolation()
     without = ["setpriv", "--bounding-set", f"-{lacking}", "--inh-caps", f"-{lacking}", "--", str(BIN / "operatord")]
-    refused = run([*without, "start", *stopped_daemon.directories, "--isolate"], check=False)
+    refused = run([*without, "start", "--detach", *stopped_daemon.directories, "--isolate"], check=False)
     assert refused.returncode == 1
     assert f"CAP_{lacking.upper()} not held" in refused.stderr
     assert "root" in refused.stderr

@@ -22,9 +22,11 @@ def everything_of(daemon: RealDaemon) -> list[int]:
 
 
 @pytest.mark.parametrize("worker", ["monitor", "agent", "ycsb"])
-def test_a_killed_worker_is_back_and_ready_and_a_client_sees_both(daemon: RealDaemon, worker: str) -> None:
+def test_a_killed_worker_is_back_and_ready_and_a_client_sees_both(shared_daemon: RealDaemon, worker: str) -> None:
+    daemon = shared_daemon
     before = daemon.pid(worker)
     with daemon.follower() as follower:
+        restarts = follower.state.processes[worker].restarts
         kill(before)
         states: list[tuple[str, int | None]] = []
 
@@ -36,12 +38,13 @@ def test_a_killed_worker_is_back_and_ready_and_a_client_sees_both(daemon: RealDa
             return process.state == "ready" and process.pid != before
 
         until(ready_again, f"{worker} to be ready again")
-        assert follower.state.processes[worker].restarts == 1
+        assert follower.state.processes[worker].restarts == restarts + 1
         seen = [frame.body for frame in follower.tail if frame.topic == f"process.{worker}.state"]
         assert any(body["state"] != "ready" and body["signal"] == signal.SIGKILL for body in seen)
 
 
-def test_a_hung_worker_is_found_by_its_missing_beats_and_replaced(daemon: RealDaemon) -> None:
+def test_a_hung_worker_is_found_by_its_missing_beats_and_replaced(shared_daemon: RealDaemon) -> None:
+    daemon = shared_daemon
     before = daemon.pid("monitor")
     os.kill(before, signal.SIGSTOP)
     until(lambda: daemon.process("monitor")["pid"] not in (before, None), "the monitor to be replaced")
@@ -49,9 +52,11 @@ def test_a_hung_worker_is_found_by_its_missing_beats_and_replaced(daemon: RealDa
     assert not alive(before)
 
 
-def test_the_load_comes_back_when_its_worker_was_killed(daemon: RealDaemon) -> None:
+def test_the_load_comes_back_when_its_worker_was_killed(shared_daemon: RealDaemon) -> None:
+    daemon = shared_daemon
     daemon.ctl("workload", "start", check=True)
     with daemon.follower() as follower:
+        restarts = follower.state.processes["ycsb"].restarts
         until(lambda: follower.poll(0.2) and follower.state.workload, "a sample")
         killed_at = time.time()
         kill(daemon.pid("ycsb"))
@@ -62,7 +67,8 @@ def test_the_load_comes_back_when_its_worker_was_killed(daemon: RealDaemon) -> N
             return bool(window) and window[-1].sampled_at > killed_at + 2 and window[-1].ops_per_sec > 0
 
         until(again, "the load to run again")
-        assert follower.state.processes["ycsb"].restarts == 1
+        assert follower.state.processes["ycsb"].restarts == restarts + 1
+    daemon.ctl("workload", "stop", check=True)
 
 
 def test_a_daemon_killed_during_a_fault_leaves_nothing_and_the_next_start_is_clean(stopped_daemon: RealDaemon) -> None:
@@ -136,8 +142,6 @@ def test_a_paused_server_of_a_kept_cluster_is_woken_when_keeper_and_daemon_were_
     assert daemon.servers() == servers
     assert daemon.status()["health"]["ok"] is True
     assert read_owed(daemon.state_dir / "undo.journal") == []
-    daemon.stop()
-    daemon.start()
 
 
 def test_operatord_recover_undoes_without_a_daemon(stopped_daemon: RealDaemon) -> None:

@@ -85,7 +85,7 @@ class Command:
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
 
 @dataclass
@@ -137,10 +137,10 @@ def session() -> Iterator[Session]:
             until(lambda: witness.now["demo"]["index"] == 1, "the next chapter")
             daemon.ctl("wait", "heartbeat", check=True)
             recorder.process.send_signal(signal.SIGTERM)
-            recorder.process.wait(10)
+            recorder.process.wait(30)
             until(lambda: '"index": 1' in follower.out, "the script to see the next chapter")
             follower.process.send_signal(signal.SIGINT)
-            follower.process.wait(10)
+            follower.process.wait(30)
             daemon.stop()
             witness.end()
             yield Session(

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from operator_protocol.events import FrameSeen
 from operator_protocol.follow import Follower
+from operator_protocol.records import to_body
+from operatord.tickets.db import TicketDB
 
 from .real_daemon import BIN, START_S, RealDaemon, until
 
@@ -86,6 +89,44 @@ def test_a_server_killed_from_outside_stays_down_until_a_person_restarts_it(daem
     assert daemon.ctl("restart", "valkey-4").returncode == 0
     until(lambda: daemon.status()["health"]["ok"], "the cluster to be healthy")
     until(lambda: daemon.status()["tickets_open"] == 0, "the tickets to be resolved")
+
+
+def test_what_people_do_with_a_ticket_is_exported_with_it_and_reads_back_equal(
+    daemon: RealDaemon, tmp_path: Path
+) -> None:
+    daemon.ctl("fault", "kill", "--target", "valkey-3", "--countdown", "0", check=True)
+    until(lambda: daemon.status()["tickets_open"] > 0, "a ticket")
+    daemon.ctl("recover", check=True)
+    until(lambda: daemon.status()["tickets_open"] == 0, "the tickets to be resolved")
+    (newest,) = json.loads(daemon.ctl("tickets", "--since", "10m", "--limit", "1", "--json", check=True).stdout)[
+        "tickets"
+    ]
+    number = str(newest["id"])
+    for words in (("reopen", number), ("hold", number, "--note", "mine"), ("note", number, "the disk", "is fine")):
+        daemon.ctl(*words, check=True)
+    assert json.loads(daemon.ctl("ticket", number, "--json").stdout)["ticket"]["status"] == "held"
+    refused = daemon.ctl("resolve", "4711")
+    assert (refused.returncode, "no ticket 4711" in refused.stderr) == (1, True)
+    assert "is resolved" in daemon.ctl("resolve", number, check=True).stdout
+    assert "**" in daemon.ctl("ticket", number, "--export", "markdown", check=True).stdout
+    file = tmp_path / "tickets.json"
+    daemon.ctl("tickets", "export", "--output", str(file), check=True)
+    exported = json.loads(file.read_text())["records"]
+    (record,) = [one for one in exported if one["ticket"]["id"] == newest["id"]]
+    said = [(event["what"], event["data"].get("to")) for event in record["history"] if event["what"] != "step"]
+    assert said[-4:] == [("status", "open"), ("status", "held"), ("note", None), ("status", "resolved")]
+    assert record["ticket"]["host"]
+    state = tmp_path / "state"
+    done = subprocess.run(
+        [str(BIN / "operatord"), "tickets", "import", str(file), "--state-dir", str(state)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split(" into")[0]) == (0, f"imported {len(exported)} tickets")
+    db = TicketDB(state / "tickets.sqlite")
+    assert [to_body(db.record(one["ticket"]["id"])) for one in exported] == exported
+    db.close()
 
 
 def sees_followers(follower: Follower, count: int) -> bool:

@@ -5,6 +5,7 @@ that is there is never written again: it is what peers in the field send and exp
 later is not in the files, and has to be readable without: leave the case as it is, the field takes its default.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from operator_protocol import errors, topics
@@ -13,9 +14,12 @@ from operator_protocol.errors import OperatorError
 from operator_protocol.frames import Header
 from operator_protocol.models import (
     Action,
+    ActionKind,
+    AgentState,
     AgentStep,
     Alternative,
     ChapterState,
+    ClusterEvent,
     ClusterHealth,
     Diagnosis,
     EvidenceItem,
@@ -29,6 +33,8 @@ from operator_protocol.models import (
     Recommendation,
     Ticket,
     TicketDiagnosis,
+    TicketEvent,
+    TicketRecord,
     Violation,
     WorkloadSample,
 )
@@ -88,6 +94,23 @@ TICKET = Ticket(
 RESOLVED = Ticket(
     8, "cluster_state", None, "critical", "resolved", "it is down", 1790000002.0, 1790000009.0, 1790000009.0
 )
+HELD = Ticket(
+    9,
+    "node_down",
+    None,
+    "warning",
+    "held",
+    "it is down",
+    1790000002.0,
+    1790000009.0,
+    notes=["2026-09-21T14:13:29Z ann: looking at it"],
+    reopened=1,
+    host="db-1",
+    cluster="valkey",
+    boot=BOOT_ID,
+)
+TICKET_EVENT = TicketEvent(12, 1790000009.0, "ann", "status", {"event": "hold", "from": "diagnosed", "to": "held"})
+TICKET_RECORD = TicketRecord(HELD, "v-17", [TICKET_EVENT])
 ACTION = Action(
     3,
     7,
@@ -105,6 +128,29 @@ ACTION = Action(
     1790000005.0,
     1790000006.0,
 )
+PROPOSED = Action(
+    4,
+    7,
+    "start_server",
+    "valkey-1",
+    "proposed",
+    {"to": ""},
+    "safe",
+    "valkey-1 was killed",
+    "rules",
+    proposed_at=1790000003.0,
+    expires_at=1790000303.0,
+    expected="it follows its primary again",
+    verify_within=30.0,
+)
+ACTION_KIND = ActionKind(
+    "failover",
+    "a replica takes the place of its primary",
+    "disruptive",
+    [FaultParam("to", "the replica", "")],
+    30.0,
+)
+AGENT = AgentState(False, "execute", "disruptive", "by ann: look first", 120.0, 3, 10.0)
 FAULT = Fault(
     "a1b2c3d4",
     "kill",
@@ -149,6 +195,7 @@ PROCESS = ProcessState(
 )
 SERVER = ProcessState("valkey-1", "ready", "server", 4711, 0, None, None, None, 1.5, 9437184, 1790000000.0, "adopted")
 MEASURED = ProcessState("agent", "ready", pid=4712, cpu_percent=0.5, rss=25165824, descriptors=14, threads=3)
+TOOL = ProcessState("slow-valkey-2", "stopped", "tool", signal=15, since_at=1790000000.0)
 GIVEN_UP = ProcessState(
     "exporter",
     "failed",
@@ -179,10 +226,15 @@ FRAMES: dict[str, tuple[str, object]] = {
     "process.state": (topics.process_state("monitor"), PROCESS),
     "process.state-server": (topics.process_state("valkey-1"), SERVER),
     "process.state-measured": (topics.process_state("agent"), MEASURED),
+    "process.state-tool": (topics.process_state("slow-valkey-2"), TOOL),
     "process.state-failed": (topics.process_state("exporter"), GIVEN_UP),
     "process.log": (topics.process_log("agent"), {"stream": "stderr", "line": "Grüße, 世界", "dropped": 12}),
     "cluster.health": (topics.CLUSTER_HEALTH, HEALTH),
     "cluster.health-unknown": (topics.CLUSTER_HEALTH, ClusterHealth("valkey", None, "nobody answers")),
+    "cluster.event": (
+        topics.CLUSTER_EVENT,
+        ClusterEvent("tikv1", "unreachable", "cannot reach store 5", 1790000002.5, None, 5, 12),
+    ),
     "workload.sample": (topics.WORKLOAD_SAMPLE, SAMPLE),
     "violation.opened": (topics.VIOLATION_OPENED, VIOLATION),
     "violation.closed": (topics.VIOLATION_CLOSED, VIOLATION),
@@ -191,6 +243,19 @@ FRAMES: dict[str, tuple[str, object]] = {
     "ticket.resolved": (topics.TICKET_RESOLVED, RESOLVED),
     "agent.step": (topics.AGENT_STEP, AgentStep(7, "evidence", "the process ended")),
     "agent.diagnosis": (topics.AGENT_DIAGNOSIS, TicketDiagnosis(7, DIAGNOSIS)),
+    "agent.diagnosis-remarks": (
+        topics.AGENT_DIAGNOSIS,
+        TicketDiagnosis(7, replace(DIAGNOSIS, remarks=["claude-sonnet-5-5 was asked and did not answer: overloaded"])),
+    ),
+    "action.proposed": (topics.ACTION_PROPOSED, PROPOSED),
+    "action.approved": (
+        topics.ACTION_APPROVED,
+        replace(PROPOSED, status="approved", decided_by="policy execute:safe", decided_at=1790000004.0),
+    ),
+    "action.rejected": (topics.ACTION_REJECTED, replace(PROPOSED, status="rejected", result="rejected by ann")),
+    "action.expired": (topics.ACTION_EXPIRED, replace(PROPOSED, status="expired", result="nobody decided")),
+    "action.started": (topics.ACTION_STARTED, replace(PROPOSED, status="running", started_at=1790000005.0)),
+    "action.finished": (topics.ACTION_FINISHED, ACTION),
     "fault.countdown": (topics.FAULT_COUNTDOWN, COUNTDOWN),
     "fault.injected": (topics.FAULT_INJECTED, FAULT),
     "fault.recovering": (topics.FAULT_RECOVERING, FAULT),
@@ -214,7 +279,16 @@ FRAMES: dict[str, tuple[str, object]] = {
 }
 """File name to topic and body: a record, or a map where there is no record of it."""
 
-RECORDS: dict[str, object] = {"action": ACTION, "fault-kind": KIND}
+RECORDS: dict[str, object] = {
+    "action": ACTION,
+    "action-kind": ACTION_KIND,
+    "agent-state": AGENT,
+    "fault-kind": KIND,
+    "ticket-held": HELD,
+    "ticket-event": TICKET_EVENT,
+    "ticket-record": TICKET_RECORD,
+    "fault-kind-outage": FaultKind("kill", "SIGKILL", "starting it again", outage=True),
+}
 """Records that no topic carries."""
 
 HEADER = Header(1, BOOT_ID, 4242, 17, 1790000000.125, 1234.5, "monitor")
@@ -240,6 +314,23 @@ COMMANDS: dict[str, tuple[str, Body]] = {
     "tickets": ("tickets", {"status": "open", "limit": 10}),
     "ticket": ("ticket", {"id": 7}),
     "diagnose": ("diagnose", {"ticket": 7}),
+    "tickets-page": (
+        "tickets",
+        {"status": None, "limit": 50, "since": 1790000000.5, "before": 8, "reopened": True, "everywhere": False},
+    ),
+    "ticket-history": ("ticket", {"id": 7, "history": True}),
+    "export": ("export", {"status": "resolved", "limit": 20, "since": None, "before": 8, "reopened": False}),
+    "hold": ("hold", {"id": 7, "note": "looking at it"}),
+    "resolve": ("resolve", {"id": 7, "note": ""}),
+    "reopen": ("reopen", {"id": 7, "note": "it was not over"}),
+    "note": ("note", {"id": 7, "text": "the disk is fine"}),
+    "actions": ("actions", {"status": "proposed", "limit": 10}),
+    "action": ("action", {"id": 3}),
+    "approve": ("approve", {"id": 3}),
+    "reject": ("reject", {"id": 3, "reason": "not now"}),
+    "act": ("act", {"kind": "failover", "target": "valkey-1", "params": {"to": "valkey-4"}, "ticket": 7}),
+    "act-dry": ("act", {"kind": "start_server", "target": "valkey-1", "dry_run": True}),
+    "agent": ("agent", {"switch": "off", "reason": "look first"}),
     "workload": ("workload", {"action": "start", "rate": 2500.0}),
 }
 
@@ -299,6 +390,17 @@ RESULTS: dict[str, Body] = {
     "tickets": {"tickets": [to_body(TICKET)]},
     "ticket": {"ticket": to_body(TICKET)},
     "diagnose": {"ticket": to_body(TICKET)},
+    "export": {"records": [to_body(TICKET_RECORD)], "next": 7},
+    "hold": {"ticket": to_body(HELD)},
+    "resolve": {"ticket": to_body(RESOLVED), "message": "its violation is still open"},
+    "reopen": {"ticket": to_body(HELD)},
+    "note": {"ticket": to_body(HELD)},
+    "actions": {"actions": [to_body(ACTION)], "kinds": [to_body(ACTION_KIND)], "agent": to_body(AGENT)},
+    "action": {"action": to_body(ACTION), "waits_for": ""},
+    "approve": {"action": to_body(ACTION)},
+    "reject": {"action": to_body(replace(PROPOSED, status="rejected", result="rejected by ann"))},
+    "act": {"action": to_body(ACTION), "would": ""},
+    "agent": {"agent": to_body(AGENT), "pending": [to_body(PROPOSED)]},
     "workload": _WORKLOAD,
 }
 """Results of commands by name; that of a long command is in ``command.finished`` as well."""

@@ -179,6 +179,16 @@ def test_the_first_join_is_told_as_joined() -> None:
     assert Joined("b1") in mirror.take_events()
 
 
+def test_what_did_the_work_of_a_fault_is_forgotten_when_it_has_ended() -> None:
+    daemon = Daemon()
+    mirror = joined(daemon)
+    for name, kind in (("slow-valkey-1", "tool"), ("agent", "worker")):
+        for state in ("ready", "stopped"):
+            body = {"name": name, "state": state, "kind": kind}
+            mirror.received(daemon.frame(f"process.{name}.state", body), 0.0)
+            assert (name in mirror.state.processes) == (kind == "worker" or state == "ready")
+
+
 @pytest.mark.parametrize("damage", [{}, {"state": {"nodes": [{"id": 3}]}}, {"state": 7}])
 def test_an_unreadable_snapshot_is_asked_for_again(damage: Body) -> None:
     daemon, mirror = Daemon(), Mirror()

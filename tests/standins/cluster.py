@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.standins import containers
-from tests.standins.serving import ask
+from tests.standins.certificates import Certificates
+from tests.standins.serving import ask, client_of
 
 ROOT = Path(__file__).parents[2]
 STORE_IDS = containers.STORE_IDS
@@ -22,10 +23,15 @@ STORE_IDS = containers.STORE_IDS
 class StandInCluster:
     """``pds`` and ``stores`` by name; each can be killed, frozen and started again."""
 
-    def __init__(self, directory: Path, pd_options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, pd_options: Sequence[str] = (), certificates: Certificates | None = None
+    ) -> None:
         self.directory = directory
+        self._tls = certificates.words("server") if certificates is not None else []
+        self._opener = client_of(*self._tls[1::2]) if self._tls else None
         ports = free_ports(9)
-        self.pd_urls = {f"pd{index}": f"http://127.0.0.1:{ports[index]}" for index in range(3)}
+        scheme = "https" if self._tls else "http"
+        self.pd_urls = {f"pd{index}": f"{scheme}://127.0.0.1:{ports[index]}" for index in range(3)}
         self.addresses = {f"tikv{index}": f"127.0.0.1:{ports[3 + index]}" for index in range(3)}
         self.status = {f"tikv{index}": f"127.0.0.1:{ports[6 + index]}" for index in range(3)}
         self._pd_options = list(pd_options)
@@ -37,10 +43,13 @@ class StandInCluster:
                 self._processes[name] = subprocess.Popen(self._command(name), cwd=ROOT, stdout=output, stderr=output)
 
     def _command(self, name: str) -> list[str]:
+        return [*self._program(name), *self._tls]
+
+    def _program(self, name: str) -> list[str]:
         if name in self.pd_urls:
             url = self.pd_urls[name]
             peers = ",".join(f"{one}={other}" for one, other in self.pd_urls.items())
-            words = ["--name", name, "--listen", url.removeprefix("http://"), "--peers", peers]
+            words = ["--name", name, "--listen", url.partition("://")[2], "--peers", peers]
             words += ["--data", str(self.directory / f"{name}.json"), *self._pd_options]
             return [sys.executable, "-m", "tests.standins.pd", *words]
         address, status = self.addresses[name], self.status[name]
@@ -55,11 +64,15 @@ class StandInCluster:
         while time.monotonic() < until:
             for url in self.pd_urls.values():
                 with contextlib.suppress(OSError):
-                    status, data = ask("GET", f"{url}/pd/api/v1/stats/region", timeout_s=5.0)
+                    status, data = self.ask(f"{url}/pd/api/v1/stats/region")
                     if status == 200 and list(json.loads(data)["store_leader_count"].values()) == [4, 4, 4]:
                         return
             time.sleep(0.1)
         raise AssertionError("the stand-in cluster did not come up")
+
+    def ask(self, url: str) -> tuple[int, bytes]:
+        """What a server says, with the certificate of a server where one is needed."""
+        return ask("GET", url, timeout_s=5.0, opener=self._opener)
 
     def kill(self, *names: str) -> None:
         for name in names:
@@ -80,9 +93,9 @@ class StandInCluster:
 
 
 @contextlib.contextmanager
-def standin_cluster(*pd_options: str) -> Iterator[StandInCluster]:
+def standin_cluster(*pd_options: str, certificates: Certificates | None = None) -> Iterator[StandInCluster]:
     with tempfile.TemporaryDirectory(prefix="standin-") as directory:
-        cluster = StandInCluster(Path(directory), pd_options)
+        cluster = StandInCluster(Path(directory), pd_options, certificates)
         try:
             cluster.start()
             cluster.await_bootstrapped()

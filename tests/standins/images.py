@@ -35,7 +35,7 @@ PROGRAMS = {
 
 SOURCES = ("containers.py", "pd.py", "tikv.py", "ycsb.py", "serving.py", "fetch.py")
 STARTS = {"containers.py": "#!/usr/bin/python3\n", "fetch.py": "#!/usr/bin/python3 -IS\n"}
-TOOLS = ("bash", "cat", "df", "fallocate", "ip", "ls", "ps", "rm", "sh", "sleep", "tc")
+TOOLS = ("bash", "cat", "df", "fallocate", "ip", "ls", "nft", "ps", "rm", "sh", "sleep", "tc")
 """As far as this host has them: what a fault or a person runs inside a container."""
 
 LEFT_OUT = {"ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tkinter", "turtledemo"}

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 if __package__:
-    from tests.standins.serving import Answer, Request, ask, log, serve, until_stopped
+    from tests.standins.serving import Answer, Request, ask, encrypt, log, serve, until_stopped
 else:  # as a program in a container, beside serving.py
     from serving import (  # type: ignore[import-not-found, no-redef]  # only there
         Answer,
         Request,
         ask,
+        encrypt,
         log,
         serve,
         until_stopped,
@@ -26,12 +27,23 @@ else:  # as a program in a container, beside serving.py
 
 PREFIX = "/pd/api/v1"
 LOCAL = ("/health", "/ping", "/status", "/version")
+OF_STORES = ("/store", "/region", "/stats", "/schedulers", "/scheduler-config", "/operators")
+"""What cannot be told before a store has joined."""
 REGIONS = 12
+EACH = {"count": 1, "size": 1, "keys": 100}
+"""Of a region: MiB, and keys."""
+NOTHING = dict.fromkeys(("cpu_usage", "written_bytes", "read_bytes", "written_keys", "read_keys"), 0)
+NO_REGION = {"id": 0, "start_key": "", "end_key": "", "leader": {"role_name": ""}, **NOTHING} | {
+    "approximate_size": 0,
+    "approximate_keys": 0,
+}
+"""What PD says of a region that it does not know."""
 FIRST_MEMBER = 9_223_372_036_854_775_000
 CLUSTER = 7_301_234_567_890_123_456
 EVICT = "evict-leader-scheduler"
 SCHEDULERS = ["balance-leader-scheduler", "balance-region-scheduler", "balance-hot-region-scheduler"]
 DAY_S = 86_400.0
+NO_SUCH_PAGE = Answer(404, b"404 page not found\n", "text/plain")
 
 
 def size(count: float) -> str:
@@ -185,8 +197,6 @@ class PD:
             "last_heartbeat_ts": rfc3339(store["at"]),
             "uptime": duration(max(0.0, store["at"] - store["start"])),
         }
-        # Go leaves out what is zero.
-        status = {key: value for key, value in status.items() if value != 0}
         return {
             "store": {
                 "id": store_id,
@@ -223,6 +233,7 @@ class PD:
             "peers": peers,
             **({"leader": leader} if leader else {}),
             **({"down_peers": down} if down else {}),
+            **NOTHING,
             "approximate_size": 1,
             "approximate_keys": 100,
         }
@@ -242,7 +253,7 @@ class PD:
         if request.path == "/metrics":
             return Answer(200, self.metrics().encode(), "text/plain; version=0.0.4")
         if not request.path.startswith(PREFIX):
-            return Answer(404, b"404 page not found\n", "text/plain")
+            return NO_SUCH_PAGE
         path = request.path.removeprefix(PREFIX)
         local = path in LOCAL or (path == "/config" and request.method == "GET")
         if not local and "PD-Allow-follower-handle" not in request.headers:
@@ -270,15 +281,17 @@ class PD:
 
     def handle(self, request: Request, path: str) -> Answer:
         with self.lock:
-            if path.startswith(("/store", "/region", "/stats")) and not self.stores:
+            if path.startswith(OF_STORES) and not self.stores:
+                # As a rule 500.
+                status = 406 if path.startswith("/scheduler-config") else 500
                 return Answer(
-                    500, "[PD:cluster:ErrNotBootstrapped]TiKV cluster not bootstrapped, please start TiKV first"
+                    status, "[PD:cluster:ErrNotBootstrapped]TiKV cluster not bootstrapped, please start TiKV first"
                 )
             found = self.about_members(path) if request.method == "GET" else None
             found = found or self.about_stores(request, path) or self.about_schedulers(request, path)
         if path == "/health":
             return Answer(200, self.health())
-        return found or Answer(404, "404 page not found")
+        return found or NO_SUCH_PAGE
 
     def about_members(self, path: str) -> Answer | None:
         members = [self.member(name) for name in sorted(self.peers)]
@@ -288,11 +301,12 @@ class PD:
                 body |= {"leader": self.member(self.leader), "etcd_leader": self.member(self.leader)}
             return Answer(200, body)
         if path == "/leader":
-            return Answer(200, self.member(self.leader))
+            leader = self.member(self.leader)
+            return Answer(200, {key: leader[key] for key in ("name", "member_id", "peer_urls", "client_urls")})
         if path == "/ping":
-            return Answer(200, {})
+            return Answer(200, b"", "text/plain")
         if path == "/version":
-            return Answer(200, {"version": "v8.5.5"})
+            return Answer(200, {"version": "v8.5.5", "build_time": "", "hash": "", "branch": ""})
         if path == "/status":
             return Answer(200, {"build_ts": "", "version": "v8.5.5", "git_hash": "stand-in", "start_timestamp": 1})
         if path == "/config":
@@ -330,7 +344,7 @@ class PD:
                 )
             case ["store", text]:
                 if not text.isdigit():
-                    return Answer(400, f'strconv.ParseUint: parsing "{text}": invalid syntax')
+                    return Answer(400, {"code": "input", "msg": not_a_number(text), "data": {}})
                 if int(text) not in self.stores:
                     return Answer(404, f"[PD:core:ErrStoreNotFound]store {text} not found")
                 return Answer(200, self.store(int(text)))
@@ -342,9 +356,16 @@ class PD:
                         "count": len(self.regions),
                         "empty_count": 0,
                         "storage_size": len(self.regions),
+                        "user_storage_size": 0,
                         "storage_keys": 100 * len(self.regions),
-                        "store_leader_count": {str(one): led.count(one) for one in sorted(set(led)) if one},
-                        "store_peer_count": {str(one): len(self.regions) for one in sorted(self.stores)},
+                        **{
+                            f"store_leader_{what}": {str(one): each * led.count(one) for one in sorted(set(led)) if one}
+                            for what, each in EACH.items()
+                        },
+                        **{
+                            f"store_peer_{what}": {str(one): each * len(led) for one in sorted(self.stores)}
+                            for what, each in EACH.items()
+                        },
                     },
                 )
             case ["regions"]:
@@ -354,7 +375,9 @@ class PD:
             case ["regions", "check", problem]:
                 return Answer(200, self.listed(self.with_problem(problem)))
             case ["region", "id", text]:
-                return Answer(200, self.region(int(text)) if int(text) in self.regions else None)
+                if not text.isdigit():
+                    return Answer(400, not_a_number(text))
+                return Answer(200, self.region(int(text)) if int(text) in self.regions else NO_REGION)
             case _:
                 return self.about_operators(request, path)
 
@@ -372,14 +395,16 @@ class PD:
         if request.method == "GET":
             if "object" in request.query:
                 return Answer(200, list(self.operators.values()))
-            return Answer(200, [one["desc"] for one in self.operators.values()])
+            return Answer(200, [f"{one['desc']} {{{one['brief']}}}" for one in self.operators.values()])
         if request.method == "DELETE":
             if self.operators.pop(int(parts[1]), None) is None:
-                return Answer(500, "[PD:schedule:ErrOperatorNotFound]operator not found")
+                return Answer(500, "[PD:operator:ErrOperatorNotFound]operator not found")
             return Answer(200, "The pending operator is canceled.")
         return self.new_operator(request.body)
 
     def new_operator(self, body: dict[str, Any]) -> Answer:
+        # PD reads numbers as doubles: an id that does not fit into one becomes another.
+        body = {key: int(float(value)) if isinstance(value, int) else value for key, value in body.items()}
         name, region = body.get("name"), body.get("region_id")
         if name not in ("transfer-leader", "transfer-peer"):
             return Answer(400, "unknown operator")
@@ -387,19 +412,29 @@ class PD:
             return Answer(400, "missing region id")
         if not isinstance(body.get("to_store_id"), int):
             return Answer(
-                400, "invalid store id to transfer leader to" if name == "transfer-leader" else "invalid store id"
+                400, "missing store id to transfer leader to" if name == "transfer-leader" else "invalid store id"
             )
         if region not in self.regions:
-            return Answer(500, f"[PD:core:ErrRegionNotFound]region {region} not found")
+            return Answer(500, f"[PD:region:ErrRegionNotFound]region {region} not found")
         if body["to_store_id"] not in self.stores:
-            return Answer(500, f"[PD:core:ErrStoreNotFound]store {body['to_store_id']} not found")
+            missing = f"[PD:core:ErrStoreNotFound]store {body['to_store_id']} not found"
+            no_voter = f"region has no voter in store {body['to_store_id']}"
+            return Answer(500, no_voter if name == "transfer-leader" else missing)
         if name == "transfer-leader":
             self.regions[region] = body["to_store_id"]
             self.term[region] = self.term.get(region, 5) + 1
         else:
             if not isinstance(body.get("from_store_id"), int):
                 return Answer(400, "invalid store id to transfer peer from")
-            self.operators[region] = {"desc": name, "region_id": region, "brief": name, "kind": "admin,region"}
+            self.operators[region] = {
+                "desc": "admin-move-peer",
+                "brief": f"mv peer: store [{body['from_store_id']}] to [{body['to_store_id']}]",
+                "region_id": region,
+                "region_epoch": self.region(region)["epoch"],
+                "kind": 65,
+                "timeout": "17m0s",
+                "status": 1,
+            }
         return Answer(200, "The operator is created.")
 
     def about_schedulers(self, request: Request, path: str) -> Answer | None:
@@ -407,21 +442,24 @@ class PD:
             return Answer(200, [*SCHEDULERS, *([EVICT] if self.evicted else [])])
         if path == f"/scheduler-config/{EVICT}/list":
             if not self.evicted:
-                return Answer(404, "scheduler not found")
+                return NO_SUCH_PAGE
             ranges = {str(store): [{"start-key": "", "end-key": ""}] for store in self.evicted}
             return Answer(200, {"store-id-ranges": ranges})
         if path == "/schedulers" and request.method == "POST":
-            store = request.body.get("store_id")
             if request.body.get("name") != EVICT:
                 return Answer(400, "unknown scheduler")
+            store = int(float(request.body.get("store_id", 0)))
             if store not in self.stores:
-                return Answer(500, f"[PD:core:ErrStoreNotFound]store {store} not found")
-            return self.keep(sorted({*self.evicted, store}), "The scheduler is created.")
+                missing = f"[PD:core:ErrStoreNotFound]store {store} not found"
+                # While the scheduler runs it is the scheduler that says so: one JSON string in another.
+                return Answer(500, json.dumps(missing) + "\n" if self.evicted else missing)
+            said = "The scheduler has been applied to the store." if self.evicted else "The scheduler is created."
+            return self.keep(sorted({*self.evicted, store}), said)
         if path.startswith(f"/schedulers/{EVICT}-") and request.method == "DELETE":
             store = int(path.rpartition("-")[2])
             if store not in self.evicted:
-                return Answer(404, "[PD:scheduler:ErrSchedulerNotFound]scheduler not found")
-            return self.keep([one for one in self.evicted if one != store], "The scheduler is removed.")
+                return Answer(404, None)
+            return self.keep([one for one in self.evicted if one != store], None)
         if path == "/config" and request.method == "POST":
             self.config |= request.body
             return self.keep(self.evicted, "The config is updated.")
@@ -431,7 +469,7 @@ class PD:
             return Answer(200, "The resign command is submitted.")
         return None
 
-    def keep(self, evicted: list[int], said: str) -> Answer:
+    def keep(self, evicted: list[int], said: str | None) -> Answer:
         self.evicted = evicted
         state = {"evicted": self.evicted, "config": self.config}
         self.save(state)
@@ -481,6 +519,10 @@ def tell(url: str, state: dict[str, Any]) -> None:
         log("WARN", "server.go:1", "cannot replicate", url=url)
 
 
+def not_a_number(text: str) -> str:
+    return f'strconv.ParseUint: parsing "{text}": invalid syntax'
+
+
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in flat.items():
@@ -499,7 +541,11 @@ def main() -> None:
     parser.add_argument("--disconnect-after-s", type=float, default=20.0)
     parser.add_argument("--down-s", type=float, default=1800.0)
     parser.add_argument("--raft-election-s", type=float, default=10.0)
+    for name in ("--cacert", "--cert", "--key"):
+        parser.add_argument(name, help="PEM file; all three for TLS with client certificates")
     options, _ = parser.parse_known_args()
+    if options.cacert:
+        encrypt(options.cacert, options.cert, options.key)
     pd = PD(options)
     serve(options.listen, pd.answer)
     log("INFO", "server.go:1", "Welcome to the stand-in for Placement Driver (PD)", name=options.name)

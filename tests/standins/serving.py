@@ -6,7 +6,9 @@ Standard library only: these programs also run in containers that hold nothing b
 import json
 import os
 import signal
+import socket
 import socketserver
+import ssl
 import sys
 import threading
 import time
@@ -40,6 +42,33 @@ class Request(NamedTuple):
 Handler = Callable[[Request], Answer]
 
 
+_server_tls: "ssl.SSLContext | None" = None
+"""With it everything that is served is encrypted, and only for clients that the authority knows."""
+
+
+def encrypt(ca: str, cert: str, key: str) -> None:
+    """From here on serve over TLS with client certificates, and ask with this one."""
+    global _server_tls, _opener  # noqa: PLW0603  # of the whole process, which is one server
+    _server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _server_tls.load_verify_locations(ca)
+    _server_tls.verify_mode = ssl.CERT_REQUIRED
+    _server_tls.load_cert_chain(cert, key)
+    _opener = client_of(ca, cert, key)
+
+
+def client_of(ca: str, cert: str, key: str) -> urllib.request.OpenerDirector:
+    """What asks with this certificate."""
+    client = ssl.create_default_context(cafile=ca)
+    client.load_cert_chain(cert, key)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=client))
+
+
+_HANDSHAKE = b"\x16"
+_NOT_TLS = (
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"  # as Go's server says it
+)
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
@@ -48,6 +77,16 @@ class Server(ThreadingHTTPServer):
         # Without the reverse look-up of the name, which may take seconds where there is no name service.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "", self.server_address[1]
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the thread that answers: a client that does not come to the point blocks nobody."""
+        if _server_tls is None:
+            super().finish_request(request, client_address)
+        elif request.recv(1, socket.MSG_PEEK) != _HANDSHAKE:
+            request.sendall(_NOT_TLS)
+        else:
+            with _server_tls.wrap_socket(request, server_side=True) as line:
+                super().finish_request(line, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
@@ -95,13 +134,19 @@ def serve(address: str, handler: Handler, gate: threading.Event | None = None) -
 
 
 def ask(
-    method: str, url: str, body: Any = None, *, timeout_s: float = 1.0, headers: Mapping[str, str] | None = None
+    method: str,
+    url: str,
+    body: Any = None,
+    *,
+    timeout_s: float = 1.0,
+    headers: Mapping[str, str] | None = None,
+    opener: "urllib.request.OpenerDirector | None" = None,
 ) -> tuple[int, bytes]:
     """Status and body. Raises ``OSError`` when there is no answer."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers=dict(headers or {}))  # noqa: S310
     try:
-        with _opener.open(request, timeout=timeout_s) as response:
+        with (opener or _opener).open(request, timeout=timeout_s) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -14,12 +14,13 @@ import zlib
 from typing import Any
 
 if __package__:
-    from tests.standins.serving import Answer, Request, ask, log, serve, until_stopped
+    from tests.standins.serving import Answer, Request, ask, encrypt, log, serve, until_stopped
 else:  # as a program in a container, beside serving.py
     from serving import (  # type: ignore[import-not-found, no-redef]  # only there
         Answer,
         Request,
         ask,
+        encrypt,
         log,
         serve,
         until_stopped,
@@ -59,6 +60,7 @@ class Store:
         self.id: int = options.store_id
         self.started = time.time()
         self.pds: list[str] = options.pd.split(",")
+        self.scheme = "https" if options.cacert else "http"
         self.lock = threading.RLock()
         self.values: dict[str, bytes] = {}
         self.regions: dict[int, int] = {}
@@ -66,6 +68,10 @@ class Store:
         self.stores: dict[int, str] = {}
         self.flowing = threading.Event()
         self.flowing.set()
+        self.reaching_pd = threading.Event()
+        self.reaching_pd.set()
+        self.available: int | None = None
+        """Bytes of its disk, where a test says so."""
         self.latency = {"raw_get": Latency(), "raw_put": Latency()}
         self.unreachable: dict[int, int] = {}
         self.told_unreachable: dict[int, float] = {}
@@ -74,6 +80,7 @@ class Store:
 
     def heartbeat(self) -> None:
         while True:
+            self.reaching_pd.wait()
             usage = shutil.disk_usage(self.options.data_dir)
             beat = {
                 "id": self.id,
@@ -81,7 +88,7 @@ class Store:
                 "status_address": self.options.status_advertised,
                 "start": self.started,
                 "capacity": usage.total,
-                "available": usage.free,
+                "available": usage.free if self.available is None else self.available,
                 "used": sum(len(value) for value in self.values.values()),
                 "regions": self.regions,
             }
@@ -151,7 +158,8 @@ class Store:
 
         def append(store: int, address: str) -> None:
             try:
-                done.put(ask("POST", f"http://{address}/standin/append?key={key}", value, timeout_s=0.5)[0] == 200)
+                url = f"{self.scheme}://{address}/standin/append?key={key}"
+                done.put(ask("POST", url, value, timeout_s=0.5)[0] == 200)
             except OSError:
                 self.lost(store)
                 done.put(False)
@@ -192,6 +200,15 @@ class Store:
             case "PUT", "/resume_grpc":
                 self.flowing.set()
                 return Answer(200, b"")
+            case "PUT", "/standin/cut-off":
+                self.reaching_pd.clear()
+                return Answer(200, b"")
+            case "PUT", "/standin/reach":
+                self.reaching_pd.set()
+                return Answer(200, b"")
+            case "PUT", "/standin/available":
+                self.available = int(request.query["bytes"]) if request.query.get("bytes") else None
+                return Answer(200, b"")
             case _:
                 return Answer(404, b"path not found", "text/plain")
 
@@ -230,7 +247,11 @@ def main() -> None:
     parser.add_argument("--pd", required=True, help="URL,... of all PDs")
     parser.add_argument("--data-dir", default="/tmp")
     parser.add_argument("--heartbeat-s", type=float, default=1.0)
+    for name in ("--cacert", "--cert", "--key"):
+        parser.add_argument(name, help="PEM file; all three for TLS with client certificates")
     options, _ = parser.parse_known_args()
+    if options.cacert:
+        encrypt(options.cacert, options.cert, options.key)
     store = Store(options)
     serve(options.addr, store.data, store.flowing)
     serve(options.status_addr, store.status)

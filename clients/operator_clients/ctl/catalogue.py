@@ -34,25 +34,31 @@ def _faults(args: argparse.Namespace, session: Session) -> int:
     return DONE
 
 
-def _lines(kinds: list[Mapping[str, Any]], owed: list[Mapping[str, Any]], paint: Paint) -> Iterator[str]:
+def indented(text: str, width: int, more: str = "") -> list[str]:
+    """``text`` below a name, wrapped."""
     import textwrap  # only here
 
+    return textwrap.wrap(clean(text), width, initial_indent=_INDENT, subsequent_indent=_INDENT + more)
+
+
+def parameters(params: list[Mapping[str, Any]], width: int) -> Iterator[str]:
+    """One line for each parameter of a kind: as it may be typed, what it means, what is allowed."""
+    for param in params:
+        yield from indented(f"--set {_setting(param)}  {param.get('meaning')} ({_allowed(param)})", width, "  ")
+
+
+def _lines(kinds: list[Mapping[str, Any]], owed: list[Mapping[str, Any]], paint: Paint) -> Iterator[str]:
     width = min(paint.width or 110, 120)
-
-    def indented(text: str, more: str = "") -> list[str]:
-        return textwrap.wrap(clean(text), width, initial_indent=_INDENT, subsequent_indent=_INDENT + more)
-
     for kind in kinds:
         name = paint("bold", clean(kind.get("name")))
         yield f"{name}  {paint('yellow', 'not here')}" if kind.get("missing") else name
-        yield from indented(str(kind.get("description")))
-        yield from indented(f"undone by {kind.get('undone_by')}", "  ")
+        yield from indented(str(kind.get("description")), width)
+        yield from indented(f"undone by {kind.get('undone_by')}", width, "  ")
         if kind.get("needs"):
-            yield from indented(f"needs {kind['needs']}", "  ")
+            yield from indented(f"needs {kind['needs']}", width, "  ")
         if kind.get("missing"):
-            yield from indented(f"missing: {kind['missing']}", "  ")
-        for param in maps(kind.get("params")):
-            yield from indented(f"--set {_setting(param)}  {param.get('meaning')} ({_allowed(param)})", "  ")
+            yield from indented(f"missing: {kind['missing']}", width, "  ")
+        yield from parameters(maps(kind.get("params")), width)
     for fault in owed:
         yield clean(
             f"owed: {fault.get('kind')} {fault.get('target')} ({fault.get('state')}), fault id {fault.get('id')}"

@@ -104,6 +104,30 @@ def _ticket() -> Subcommand:
     return TICKET
 
 
+def _hold() -> Subcommand:
+    from operator_clients.ctl.ticket_moves import HOLD
+
+    return HOLD
+
+
+def _resolve() -> Subcommand:
+    from operator_clients.ctl.ticket_moves import RESOLVE
+
+    return RESOLVE
+
+
+def _reopen() -> Subcommand:
+    from operator_clients.ctl.ticket_moves import REOPEN
+
+    return REOPEN
+
+
+def _note() -> Subcommand:
+    from operator_clients.ctl.ticket_moves import NOTE
+
+    return NOTE
+
+
 def _experiment() -> Subcommand:
     from operator_clients.ctl.experiment import EXPERIMENT
 
@@ -114,6 +138,42 @@ def _diagnose() -> Subcommand:
     from operator_clients.ctl.tickets import DIAGNOSE
 
     return DIAGNOSE
+
+
+def _actions() -> Subcommand:
+    from operator_clients.ctl.actions import ACTIONS
+
+    return ACTIONS
+
+
+def _action() -> Subcommand:
+    from operator_clients.ctl.actions import ACTION
+
+    return ACTION
+
+
+def _approve() -> Subcommand:
+    from operator_clients.ctl.actions import APPROVE
+
+    return APPROVE
+
+
+def _reject() -> Subcommand:
+    from operator_clients.ctl.actions import REJECT
+
+    return REJECT
+
+
+def _act() -> Subcommand:
+    from operator_clients.ctl.actions import ACT
+
+    return ACT
+
+
+def _agent() -> Subcommand:
+    from operator_clients.ctl.actions import AGENT
+
+    return AGENT
 
 
 def _workload() -> Subcommand:
@@ -155,12 +215,16 @@ def _wait() -> Subcommand:
 COMMANDS: dict[str, Entry] = {
     "status": Entry("look", "status", "Show the daemon, the cluster, the load, the demo and what is owed.", _status),
     "processes": Entry("look", "processes", "List the supervised processes.", _processes),
-    "tickets": Entry("look", "tickets [--status S] [--limit N]", "List tickets, newest first.", _tickets),
-    "ticket": Entry("look", "ticket N", "Show one ticket with its diagnosis.", _ticket),
+    "tickets": Entry("look", "tickets [export] [--since T]", "List or export tickets, newest first.", _tickets),
+    "ticket": Entry("look", "ticket N [--export FORMAT]", "Show or export one ticket.", _ticket),
     "logs": Entry("look", "logs [PROCESS...] [-f]", "Print what the processes wrote.", _logs),
     "events": Entry("look", "events [-f] [--since T]", "Print the frames of the bus.", _events),
     "record": Entry("look", "record FILE [--for D]", "Record what happens, for a replay.", _record),
     "replay": Entry("look", "replay FILE|DIR [--from T]", "Print what was recorded, or its end.", _replay),
+    "hold": Entry("tickets", "hold N [--note TEXT]", "Keep a ticket: only people move it from then on.", _hold),
+    "resolve": Entry("tickets", "resolve N [--note TEXT]", "Say that a ticket's trouble is over.", _resolve),
+    "reopen": Entry("tickets", "reopen N [--note TEXT]", "Take up a resolved, held or escalated ticket.", _reopen),
+    "note": Entry("tickets", "note N TEXT", "Write a line on a ticket.", _note),
     "fault": Entry("break and repair", "fault [KIND]", "Inject a fault after a countdown.", _fault),
     "faults": Entry("break and repair", "faults [KIND]", "List the faults there are, with their parameters.", _faults),
     "recover": Entry("break and repair", "recover [ID]", "Undo faults and verify that they are gone.", _recover),
@@ -169,6 +233,12 @@ COMMANDS: dict[str, Entry] = {
         "break and repair", "experiment run|check FILE", "Run an experiment that a file describes.", _experiment
     ),
     "diagnose": Entry("break and repair", "diagnose [N]", "Ask the agent for a diagnosis of a ticket.", _diagnose),
+    "actions": Entry("act", "actions [--status S] [--kinds]", "List actions, newest first, or their kinds.", _actions),
+    "action": Entry("act", "action N", "Show one action.", _action),
+    "approve": Entry("act", "approve N", "Approve a proposal; returns when it is verified.", _approve),
+    "reject": Entry("act", "reject N [--reason TEXT]", "Reject a proposal.", _reject),
+    "act": Entry("act", "act KIND TARGET [--dry-run]", "Do something by hand, or say what would be done.", _act),
+    "agent": Entry("act", "agent on|off|show", "The kill switch, and how far the agent may go.", _agent),
     "restart": Entry("drive", "restart NAME", "Restart a process, or bring a dead server back.", _restart),
     "stop": Entry("drive", "stop NAME", "Stop a process; it stays stopped until restarted.", _stop),
     "workload": Entry("drive", "workload start|stop|show|rate N", "Start, stop, show or pace the load.", _workload),

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -24,7 +24,7 @@ from operator_clients.ctl.timeline import Timeline
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, DeadlineExceeded, OperatorError
 from operator_protocol.frames import Frame
-from operator_protocol.models import ChapterState
+from operator_protocol.models import ChapterState, FaultKind
 from operator_protocol.records import from_body
 
 CHAPTER_DEADLINE_S = 45.0
@@ -59,6 +59,7 @@ class Walk:
     def go(self) -> None:
         """From the first chapter to the last. Raises ``DeadlineExceeded`` for a chapter that does not end."""
         self._load_was_there = self._load_runs()
+        self._learn_kinds()
         self._begin()
         while True:
             chapter = self._settle()
@@ -71,6 +72,11 @@ class Walk:
     def command(self, cmd: str, args: Body | None = None, *, deadline_s: float = _COMMAND_DEADLINE_S) -> Body:
         """A command to the daemon, frames being taken in meanwhile."""
         return self._feed.perform(cmd, args, deadline_s=deadline_s, on_frame=self._see)
+
+    def _learn_kinds(self) -> None:
+        with suppress(OperatorError):  # a daemon without a catalogue: every fault has to show in the load
+            kinds = [from_body(FaultKind, body) for body in self.command("faults").get("kinds") or []]
+            self._story.outages = {kind.name: kind.outage for kind in kinds}
 
     def _begin(self) -> None:
         if self.command("status").get("faults"):
@@ -123,8 +129,12 @@ class Walk:
         if story.fault is None and story.baseline is None and self._load_runs():
             self._timeline.say("waiting for the load's baseline")
             self._await(lambda: story.baseline is not None, _BASELINE_DEADLINE_S)
-        elif story.diagnosed and not story.recovered and not story.degraded_seen and self._load_runs():
+        elif self._misses_outage() and self._load_runs():
             self._await(lambda: story.degraded_seen or story.recovered, _DEGRADED_DEADLINE_S)
+
+    def _misses_outage(self) -> bool:
+        story = self._story
+        return story.diagnosed and not story.recovered and story.degraded_expected and not story.degraded_seen
 
     def _finish(self) -> None:
         if self._story.recovered and self._load_runs():
@@ -223,7 +233,7 @@ def _summary(report: Body) -> list[str]:
         return [*(f"problem: {clean(problem)}" for problem in report["problems"])]
     rates, operations = report["ops"], report["operations"]
     lines = [
-        f"{clean(report['subject'])}: {clean(report['target'])} ({clean(report['role'])}) was broken",
+        f"{clean(report['subject'])}: {clean(report['target'])} ({clean(report['role'])}): {clean(report['fault'])}",
         (
             f"  detected after {_seconds(report['detected_after_s'])}, diagnosed after "
             f"{_seconds(report['diagnosed_after_s'])}, recovered in {_seconds(report['recovered_after_s'])}"
@@ -233,6 +243,8 @@ def _summary(report: Body) -> list[str]:
             f"{report['errors']} errors"
         ),
     ]
+    if report["repaired_by"] == "agent":
+        lines.append(clean(f"  repaired by the agent: {report['action']['kind']} {report['action']['target']}"))
     if operations["served_by_nodes"] is not None:
         lines.append(f"  operations: {operations['counted']:,} counted, {operations['served_by_nodes']:,} by the nodes")
     lines += [f"  problem: {clean(problem)}" for problem in report["problems"]]

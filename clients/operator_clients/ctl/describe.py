@@ -51,6 +51,11 @@ def _health(body: Body) -> str:
     return f"{word}, {up} of {len(nodes)} nodes up{reason}" + (f" ({', '.join(away)})" if away else "")
 
 
+def _event(body: Body) -> str:
+    held_back = f" ({body['held_back']} more not told)" if body.get("held_back") else ""
+    return f"{body.get('node')} {body.get('kind')}: {body.get('text')}{held_back}"
+
+
 def _sample(body: Body) -> str:
     degraded = ", degraded" if body.get("degraded") else ""
     return f"{ops(body.get('ops_per_sec'))}{degraded}, {body.get('errors_per_sec', 0):,.0f} errors/s"
@@ -75,6 +80,13 @@ def _step(body: Body) -> str:
 def _diagnosis(body: Body) -> str:
     diagnosis = body.get("diagnosis") or {}
     return f"ticket {body.get('ticket')}: {diagnosis.get('summary')} (by {diagnosis.get('source')})"
+
+
+def _action(body: Body) -> str:
+    ticket = f" for ticket {body['ticket']}" if body.get("ticket") is not None else ""
+    by = body.get("proposed_by") if body.get("status") == "proposed" else body.get("decided_by")
+    told = f": {body['result']}" if body.get("result") else f", by {by}" if by else ""
+    return f"action {body.get('id')}{ticket}: {body.get('kind')} {body.get('target')} {body.get('status')}{told}"
 
 
 def _fault(body: Body) -> str:
@@ -106,6 +118,7 @@ def _process_state(body: Body) -> str:
 
 _TELLERS: dict[str, Callable[[Body], str]] = {
     topics.CLUSTER_HEALTH: _health,
+    topics.CLUSTER_EVENT: _event,
     topics.WORKLOAD_SAMPLE: _sample,
     topics.VIOLATION_OPENED: _violation,
     topics.VIOLATION_CLOSED: _held_again,
@@ -114,6 +127,12 @@ _TELLERS: dict[str, Callable[[Body], str]] = {
     topics.TICKET_RESOLVED: _ticket,
     topics.AGENT_STEP: _step,
     topics.AGENT_DIAGNOSIS: _diagnosis,
+    topics.ACTION_PROPOSED: _action,
+    topics.ACTION_APPROVED: _action,
+    topics.ACTION_REJECTED: _action,
+    topics.ACTION_EXPIRED: _action,
+    topics.ACTION_STARTED: _action,
+    topics.ACTION_FINISHED: _action,
     topics.FAULT_COUNTDOWN: _fault,
     topics.FAULT_INJECTED: _fault,
     topics.FAULT_RECOVERING: _fault,

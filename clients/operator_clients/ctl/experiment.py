@@ -99,9 +99,17 @@ def _sum_up(live: Live, outcome: Outcome, drawing: list[str]) -> None:
     live.line(
         outcome.took_s,
         verdict,
-        outcome.reason or f"{met} of {count(len(outcome.expectations), 'expectation')} met",
+        _reason(outcome) or f"{met} of {count(len(outcome.expectations), 'expectation')} met",
         "green" if outcome.verdict == "passed" else "red",
     )
+
+
+def _reason(outcome: Outcome) -> str:
+    """Why it ended before its end; of a step that ended it only the number, for the step's own line says why."""
+    for step in outcome.steps:
+        if outcome.reason and step.told == outcome.reason:
+            return f"at step {step.number}"
+    return outcome.reason
 
 
 def _bad_file(error: BadFile, session: Session) -> int:

@@ -84,7 +84,7 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
         "force": args.force,
     }
     if args.settings:
-        command["params"] = _params(args.settings)
+        command["params"] = read_params(args.settings, "fault")
     deadline_s = (args.countdown or 0) + _WORK_DEADLINE_S
     if args.no_wait:
         session.show(
@@ -105,12 +105,13 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
     return DONE
 
 
-def _params(settings: list[tuple[str, str]]) -> Body:
+def read_params(settings: list[tuple[str, str]], command: str) -> Body:
+    """The parameters of ``--set``, each given once."""
     params = dict(settings)
     if len(params) < len(settings):
         names = [name for name, _ in settings]
         twice = next(name for name in params if names.count(name) > 1)
-        raise Usage(f"--set {twice} is given more than once", "see: operatorctl fault --help")
+        raise Usage(f"--set {twice} is given more than once", f"see: operatorctl {command} --help")
     return params
 
 

@@ -39,6 +39,8 @@ def render(status: Mapping[str, Any], paint: Paint) -> list[str]:
         f"faults      {_faults(maps(status.get('faults')), paint)}",
         f"tickets     {count(int(status.get('tickets_open') or 0), 'open ticket')}",
     ]
+    if agent := status.get("agent"):
+        lines.append(f"agent       {_agent(agent, maps(status.get('actions')), paint)}")
     lines += _violations(maps(status.get("violations")), paint)
     if nodes := maps(health.get("nodes")):
         lines += ["", *table(("NODE", "ROLE", "GROUP", "STATE", "ADDRESS"), map(_node_row, nodes), paint)]
@@ -80,6 +82,16 @@ def _faults(faults: list[Mapping[str, Any]], paint: Paint) -> str:
         return "none owed"
     told = [f"{f.get('kind')} {f.get('target')} ({f.get('state')}, id {f.get('id')})" for f in faults]
     return paint("yellow", clean(f"{len(faults)} owed: {', '.join(told)}")) + "; undo with: operatorctl recover"
+
+
+def _agent(agent: Mapping[str, Any], actions: list[Mapping[str, Any]], paint: Paint) -> str:
+    if not agent.get("on"):
+        return paint("yellow", clean(f"off ({agent.get('off_reason')})")) + "; on with: operatorctl agent on"
+    mode = str(agent.get("autonomy"))
+    limit = f" up to {agent.get('execute_up_to')}" if mode == "execute" else ""
+    waiting = [str(action.get("id")) for action in actions if action.get("status") == "proposed"]
+    asks = f"; waiting for approval: {', '.join(waiting)} (operatorctl action N)" if waiting else ""
+    return clean(f"on, autonomy {mode}{limit}{asks}")
 
 
 def _violations(violations: list[Mapping[str, Any]], paint: Paint) -> list[str]:

@@ -5,7 +5,7 @@ All intervals are differences of the daemon's monotonic clock as stamped on the 
 - ``detected_after_s``: from the injection to the first ``violation.opened`` on the target, else on any node;
 - ``diagnosed_after_s``: from the injection to ``agent.diagnosis`` (the first that names the target, else the first);
 - ``recovered_after_s``: from ``fault.recovering``, the begin of the undo, to ``fault.recovered``, the verified end;
-  from the injection if someone else brought the node back.
+  if the agent repaired it, from the beginning of its action; from the injection if someone else brought the node back.
 
 The instant of the injection is the fault's ``injected_at``: its frame comes a little later, and what the injection
 caused may have been seen in between.
@@ -19,7 +19,7 @@ from operator_clients.ctl.served import ServedByNodes
 from operator_protocol import topics
 from operator_protocol.errors import BadRequest
 from operator_protocol.frames import Frame
-from operator_protocol.models import ClusterHealth, Diagnosis, Fault, TicketDiagnosis, Violation, WorkloadSample
+from operator_protocol.models import Action, ClusterHealth, Diagnosis, Fault, TicketDiagnosis, Violation, WorkloadSample
 from operator_protocol.records import from_body
 
 AFTER_SAMPLES = 5
@@ -43,6 +43,10 @@ class Story:
     def __init__(self) -> None:
         self.fault: Fault | None = None
         """The first fault that was injected."""
+        self.recovered_by = ""
+        """What the daemon says of its recovery."""
+        self.outages: dict[str, bool] = {}
+        """By kind of fault, as the catalogue has it: whether its target serves nobody while it holds."""
         self.served = ServedByNodes()
         self.samples: list[_Seen] = []
         self._injected: float | None = None
@@ -50,6 +54,9 @@ class Story:
         self._recovered: float | None = None
         self._violations: list[tuple[float, str | None]] = []
         self._diagnoses: list[tuple[float, Diagnosis]] = []
+        self._actions: dict[int, Action] = {}
+        self._began: dict[int, float] = {}
+        """When each action began."""
 
     def see(self, frame: Frame) -> None:
         """Take in one frame; what cannot be read is passed over."""
@@ -63,6 +70,8 @@ class Story:
                 self._violations.append((mono_ts, from_body(Violation, frame.body).node))
             elif frame.topic == topics.AGENT_DIAGNOSIS:
                 self._diagnoses.append((mono_ts, from_body(TicketDiagnosis, frame.body).diagnosis))
+            elif frame.topic.startswith("action."):
+                self._see_action(frame, from_body(Action, frame.body))
             elif frame.topic.startswith("fault."):
                 self._see_fault(frame, from_body(Fault, frame.body))
         except BadRequest:
@@ -78,7 +87,13 @@ class Story:
         elif frame.topic == topics.FAULT_RECOVERING and self._recovering is None:
             self._recovering = frame.header.mono_ts
         elif frame.topic == topics.FAULT_RECOVERED:
-            self._recovered = frame.header.mono_ts
+            self._recovered, self.recovered_by = frame.header.mono_ts, fault.recovered_by
+
+    def _see_action(self, frame: Frame, action: Action) -> None:
+        if self._injected is not None:
+            self._actions[action.id] = action
+            if frame.topic == topics.ACTION_STARTED:
+                self._began[action.id] = frame.header.mono_ts
 
     # how far the story is
 
@@ -106,6 +121,11 @@ class Story:
     def degraded_seen(self) -> bool:
         """Whether a sample between the injection and the recovery was degraded."""
         return any(sample.degraded for sample in self._during())
+
+    @property
+    def degraded_expected(self) -> bool:
+        """Whether the load had to notice; of a kind that no catalogue tells of, yes."""
+        return self.fault is None or self.outages.get(self.fault.kind, True)
 
     @property
     def settled(self) -> bool:
@@ -146,14 +166,37 @@ class Story:
         on_target = [(at, one) for at, one in after if one.component == target]
         return next(iter(on_target or after), None)
 
+    def _action(self) -> Action | None:
+        """What the agent did about the target: the action that was carried out, else the last one it proposed."""
+        target = self.fault.target if self.fault else None
+        known = [one for one in self._actions.values() if one.target == target]
+        begun = [one for one in known if one.id in self._began]
+        return next(iter(begun or known[-1:]), None)
+
+    def _repaired_by(self) -> str | None:
+        """``agent``: an action on the target began before it was seen to be back, and nobody undid the fault."""
+        if self._recovered is None:
+            return None
+        if self.recovered_by != "observation" or self._recovering is not None:
+            return "recovery"
+        action = self._action()
+        begun = None if action is None else self._began.get(action.id)
+        if begun is None or begun > self._recovered or action is None or action.status == "failed":
+            return "somebody else"
+        return "agent"
+
     # what it comes to
 
     def figures(self) -> dict[str, Any]:
         """The measured part of the report; None for what did not happen."""
         during = self._during()
+        action, repaired_by = self._action(), self._repaired_by()
         since = self._recovering if self._recovering is not None else self._injected
+        if repaired_by == "agent" and action is not None:
+            since = self._began[action.id]
         diagnosed_at, diagnosis = self._diagnosis() or (None, None)
         return {
+            "fault": self.fault.kind if self.fault else None,
             "target": self.fault.target if self.fault else None,
             "role": self.fault.role if self.fault else None,
             "detected_after_s": _interval(self._injected, self._detected_at()),
@@ -166,8 +209,11 @@ class Story:
             },
             "errors": self._errors(),
             "degraded_seen": self.degraded_seen,
+            "degraded_expected": self.degraded_expected,
             "operations": self._operations(),
             "diagnosis": _diagnosis_figures(diagnosis),
+            "repaired_by": repaired_by,
+            "action": _action_figures(action),
         }
 
     def problems(self) -> list[str]:
@@ -186,7 +232,7 @@ class Story:
                 found.append(what)
         if ops["baseline"] is None:
             found.append("the load has no baseline")
-        if not self.degraded_seen:
+        if self.degraded_expected and not self.degraded_seen:
             found.append("no degraded sample between injection and recovery")
         if ops["after"] is None:
             found.append(f"fewer than {AFTER_SAMPLES} samples of the load after the recovery")
@@ -240,4 +286,17 @@ def _diagnosis_figures(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
         "component": diagnosis.component,
         "cited": list(diagnosis.cited),
         "rejected": [alternative.cause for alternative in diagnosis.alternatives],
+    }
+
+
+def _action_figures(action: Action | None) -> dict[str, Any] | None:
+    if action is None:
+        return None
+    return {
+        "kind": action.kind,
+        "target": action.target,
+        "risk": action.risk,
+        "status": action.status,
+        "decided_by": action.decided_by,
+        "result": action.result,
     }

@@ -17,6 +17,10 @@ _TOLD = {
     topics.TICKET_OPENED,
     topics.TICKET_RESOLVED,
     topics.AGENT_DIAGNOSIS,
+    topics.ACTION_PROPOSED,
+    topics.ACTION_APPROVED,
+    topics.ACTION_STARTED,
+    topics.ACTION_FINISHED,
 }
 
 

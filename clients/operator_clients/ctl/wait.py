@@ -25,6 +25,7 @@ from operator_protocol.models import Fault
 _DEFAULT_TIMEOUT_S = 30.0
 KNOWN_TOPICS = (
     topics.CLUSTER_HEALTH,
+    topics.CLUSTER_EVENT,
     topics.WORKLOAD_SAMPLE,
     topics.VIOLATION_OPENED,
     topics.VIOLATION_CLOSED,
@@ -33,6 +34,12 @@ KNOWN_TOPICS = (
     topics.TICKET_RESOLVED,
     topics.AGENT_STEP,
     topics.AGENT_DIAGNOSIS,
+    topics.ACTION_PROPOSED,
+    topics.ACTION_APPROVED,
+    topics.ACTION_REJECTED,
+    topics.ACTION_EXPIRED,
+    topics.ACTION_STARTED,
+    topics.ACTION_FINISHED,
     topics.FAULT_COUNTDOWN,
     topics.FAULT_INJECTED,
     topics.FAULT_RECOVERING,

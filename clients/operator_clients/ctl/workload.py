@@ -39,7 +39,7 @@ def render(result: Mapping[str, Any]) -> list[str]:
     if not result.get("running"):
         return ["the load is not running"]
     target = result.get("rate")
-    lines = [f"the load is running, target {ops(target)}" if target else "the load is running, unthrottled"]
+    lines = [f"the load is running, target {ops(target)}" if target else "the load is running, at a rate of its own"]
     if result.get("command"):
         lines.append(f"  {clean(result['command'])}")
     sample = result.get("sample")

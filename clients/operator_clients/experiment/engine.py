@@ -236,7 +236,8 @@ class Engine:
         except (Stop, OperatorError) as error:
             stop = _stop(error)
             self._ended.append(stop)
-            if not any(result.told == stop.reason for result in self.outcome.steps):
+            # What ends the run before its first step is said by the verdict, which follows at once.
+            if self._began_steps and not any(result.told == stop.reason for result in self.outcome.steps):
                 self._stage.say(stop.verdict.replace("_", " "), stop.reason, "red")
 
     def _judge(self, rollback: Rollback) -> None:

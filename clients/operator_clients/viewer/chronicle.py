@@ -14,8 +14,11 @@ from operator_protocol import topics
 from operator_protocol.codec import Body
 from operator_protocol.frames import Frame
 from operator_protocol.models import (
+    Action,
+    ActionStatus,
     AgentStep,
     ChapterState,
+    ClusterEvent,
     ClusterHealth,
     Diagnosis,
     Fault,
@@ -31,7 +34,19 @@ from operator_protocol.records import from_body
 from operator_protocol.state import State
 
 Kind = Literal[
-    "link", "node", "violation", "ticket", "process", "fault", "chapter", "agent", "diagnosis", "workload", "command"
+    "link",
+    "node",
+    "event",
+    "violation",
+    "ticket",
+    "process",
+    "fault",
+    "chapter",
+    "agent",
+    "diagnosis",
+    "action",
+    "workload",
+    "command",
 ]
 
 
@@ -73,6 +88,7 @@ class Chronicle:
         self._diagnosed: dict[int, str] = {}
         self._tellers: dict[str, Callable[[Body, float], list[LogLine]]] = {
             topics.CLUSTER_HEALTH: self._health,
+            topics.CLUSTER_EVENT: self._event,
             topics.VIOLATION_OPENED: self._violation_opened,
             topics.VIOLATION_CLOSED: self._violation_closed,
             topics.TICKET_OPENED: self._ticket,
@@ -80,6 +96,12 @@ class Chronicle:
             topics.TICKET_RESOLVED: self._ticket,
             topics.AGENT_STEP: self._step,
             topics.AGENT_DIAGNOSIS: self._diagnosis,
+            topics.ACTION_PROPOSED: self._action,
+            topics.ACTION_APPROVED: self._action,
+            topics.ACTION_REJECTED: self._action,
+            topics.ACTION_EXPIRED: self._action,
+            topics.ACTION_STARTED: self._action,
+            topics.ACTION_FINISHED: self._action,
             topics.FAULT_COUNTDOWN: self._fault,
             topics.FAULT_INJECTED: self._fault,
             topics.FAULT_RECOVERING: self._fault,
@@ -120,6 +142,11 @@ class Chronicle:
             lines.append(LogLine(at, "node", "good", f"{health.subject} is healthy again"))
         self._ok = health.ok
         return lines
+
+    def _event(self, body: Body, at: float) -> list[LogLine]:
+        event = from_body(ClusterEvent, body)
+        more = f" (and {event.held_back} more)" if event.held_back else ""
+        return [LogLine(at, "event", _EVENT_TONE.get(event.kind, "plain"), f"{event.node}: {event.text}{more}")]
 
     def _node(self, node: Node, at: float) -> list[LogLine]:
         before = self._nodes.get(node.id)
@@ -187,6 +214,10 @@ class Chronicle:
         sure = f"confidence {diagnosis.confidence:.0%}, by {diagnosis.source}"
         return [LogLine(at, "diagnosis", "info", f"#{ticket} {diagnosis.summary} [{cause}; {sure}]")]
 
+    def _action(self, body: Body, at: float) -> list[LogLine]:
+        action = from_body(Action, body)
+        return [LogLine(at, "action", _ACTION_TONE[action.status], action_words(action))]
+
     def _fault(self, body: Body, at: float) -> list[LogLine]:
         fault = from_body(Fault, body)
         what = f"{fault.kind} {fault.target}"
@@ -238,6 +269,28 @@ def _chapter_key(chapter: ChapterState) -> tuple[int, str, str]:
     return chapter.index, chapter.title, _DIGITS.sub("#", chapter.narration)
 
 
+def action_words(action: Action) -> str:
+    """How an action stands, in one line; with what a person can do about it."""
+    words = f"action {action.id} {action.kind} {action.target}"
+    match action.status:
+        case "proposed":
+            return f"{words} ({action.risk}) waits for: operatorctl approve {action.id}"
+        case "approved" | "running":
+            return f"{words} {action.status}" + (f", by {action.decided_by}" if action.decided_by else "")
+        case _:
+            return f"{words} {action.status}" + (f": {action.result}" if action.result else "")
+
+
+_ACTION_TONE: dict[ActionStatus, Tone] = {
+    "proposed": "warn",
+    "approved": "info",
+    "running": "info",
+    "succeeded": "good",
+    "failed": "bad",
+    "rejected": "plain",
+    "expired": "plain",
+}
+_EVENT_TONE: dict[str, Tone] = {"unreachable": "warn", "disk": "warn", "slow_query": "warn", "fatal": "bad"}
 _NODE_TONE: dict[NodeState, Tone] = {"up": "good", "degraded": "warn", "down": "bad", "unknown": "warn"}
 
 

@@ -15,7 +15,7 @@ from operator_clients.viewer.chronicle import Chronicle, LogLine, about, diagnos
 from operator_protocol import topics
 from operator_protocol.errors import BadRequest
 from operator_protocol.frames import Frame
-from operator_protocol.models import AgentStep, Diagnosis, Fault, ProcessState, Ticket, Violation
+from operator_protocol.models import Action, AgentStep, Diagnosis, Fault, ProcessState, Ticket, Violation
 from operator_protocol.records import from_body
 from operator_protocol.state import State
 
@@ -82,6 +82,8 @@ class Work:
     ticket: int
     steps: deque[AgentStep] = field(default_factory=lambda: deque(maxlen=STEPS_PER_TICKET))
     diagnosis: Diagnosis | None = None
+    actions: dict[int, Action] = field(default_factory=dict)
+    """What is, or was, to be done about it, by number."""
 
 
 class Story:
@@ -120,6 +122,8 @@ class Story:
         self.detections = {key: found for key, found in self.detections.items() if key in state.violations}
         for ticket in state.tickets.values():
             self._adopt(ticket)
+        for action in state.actions.values():
+            self._act(action)
 
     def see(self, frame: Frame, mono: float) -> list[LogLine]:
         """Take in one frame; returns the lines it adds to the log, none for one that the tail at a resume had."""
@@ -184,6 +188,8 @@ class Story:
         elif topic == topics.AGENT_STEP:
             step = from_body(AgentStep, body)
             self._work_on(step.ticket).steps.append(step)
+        elif topic.startswith("action."):
+            self._act(from_body(Action, body))
         elif topic == topics.AGENT_DIAGNOSIS:
             ticket, diagnosis = diagnosis_of(body)
             self._work_on(ticket).diagnosis = diagnosis
@@ -232,6 +238,10 @@ class Story:
                 after_s = found.mono_ts - (injection.mono_ts or found.mono_ts)
                 self.detections[key] = found._replace(after_s=max(0.0, after_s))
                 self.marks.append(Mark("detection", frame.header.wall_ts))
+
+    def _act(self, action: Action) -> None:
+        if action.ticket is not None:
+            self._work_on(action.ticket).actions[action.id] = action
 
     def _adopt(self, ticket: Ticket) -> None:
         if ticket.diagnosis is not None:

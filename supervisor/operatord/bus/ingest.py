@@ -28,7 +28,7 @@ _MAX_WIRE_BYTES = 16 << 20
 _MAX_TOPIC_BYTES = 128
 _MAX_TOPICS = 4_096
 """Topics that workers may use in one run: each costs memory in the daemon and in every client."""
-_RESERVED = (HEARTBEAT, "command.", "demo.", "fault.", "join.", "process.", "ticket.")
+_RESERVED = (HEARTBEAT, "action.", "command.", "demo.", "fault.", "join.", "process.", "ticket.")
 """What the daemon alone says."""
 _MAP_STARTS = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
 """First byte of a msgpack map."""

@@ -7,6 +7,7 @@ from operator_protocol.codec import is_shallow
 from operator_protocol.errors import BadRequest
 from operator_protocol.frames import Frame
 from operator_protocol.state import State
+from operator_protocol.topics import CLUSTER_EVENT
 
 _TAIL_LENGTHS: Mapping[str, int] = {
     "violation": 200,
@@ -18,6 +19,8 @@ _TAIL_LENGTHS: Mapping[str, int] = {
 }
 """Frames kept by first word of the topic."""
 _FAMILIES = (*(f"{family}." for family in _TAIL_LENGTHS), "process.", "cluster.", "workload.")
+_EVENT_TAIL = 200
+"""Events of the cluster; its health is in the state."""
 _LOG_TAIL = 100
 """Log lines kept for each process."""
 _PROCESS_STATE_TAIL = 200
@@ -95,6 +98,8 @@ class Memory:
             if topic.endswith(".log"):
                 return self._tails.setdefault(topic, Tail(_LOG_TAIL))
             return self._process_states(frame)
+        if topic == CLUSTER_EVENT:
+            return self._tails.setdefault(topic, Tail(_EVENT_TAIL))
         if topic == "fault.countdown" or family not in _TAIL_LENGTHS:
             return None
         return self._tails.setdefault(family, Tail(_TAIL_LENGTHS[family]))

@@ -17,14 +17,34 @@ def remove_containers(state_dir: Path) -> bool:
     if not (directory / "project.json").exists():
         return False
     from operatord.subjects.tikv.load import down
+    from operatord.subjects.tikv.project import load
+    from operatord.workers.docker import helpers
 
     try:
+        if (project := load(directory)) is not None:
+            # One that was created and never ran would hold on to a volume.
+            helpers.remove(["docker"], project.name)
         problem = down(directory)
     except OperatorError as error:
         problem = str(error)
     if problem:
         print(f"operatord: {problem}", file=sys.stderr)
     return not problem
+
+
+def end_load(state_dir: Path) -> None:
+    """Take away the containers of a load whose daemon is gone; those of its cluster stay. Says so if it cannot."""
+    directory = state_dir / "tikv"
+    if not (directory / "project.json").exists():
+        return
+    from operatord.subjects.tikv import load
+
+    try:
+        problem = load.end_load(directory)
+    except OperatorError as error:
+        problem = str(error)
+    if problem:
+        print(f"operatord: {problem}", file=sys.stderr)
 
 
 def remove_network(state_dir: Path) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 
 from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.journal import read_journal
+from operatord.actions.policy import read_policy
 from operatord.cli.start import await_ready
 from operatord.config import load_config
 from operatord.leftovers import MARKER
@@ -37,6 +38,11 @@ def run(args: argparse.Namespace) -> int:
     headless = args.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
     subject = args.subject or load_config(args.config).subject.name
     options = ["--subject", subject, *(["--config", args.config] if args.config else [])]
+    options += ["--demo-fault", args.fault] if args.fault else []
+    options += ["--demo-target", args.target] if args.target else []
+    if args.autonomy:
+        read_policy(args.autonomy)  # said now, and not by a daemon whose words are in a file
+        options += ["--autonomy", args.autonomy]
     marker = secrets.token_hex(8)
     with _runtime_dir() as runtime_dir, _stops_on_signals():
         return (
@@ -74,7 +80,7 @@ def _headless(runtime_dir: Path, state_dir: Path, subject: str, options: Sequenc
     result: dict[str, Any] = {"ok": False, "subject": subject, **summary}
     result |= {"zombies": counted["zombies"], "orphans": counted["orphans"]}
     result["faults_owed"] = _owed(state_dir)
-    if summary and not _degraded_in_journal(state_dir):
+    if summary and summary.get("degraded_expected") is not False and not _degraded_in_journal(state_dir):
         problems.append("the journal has no degraded sample between injection and recovery")
         result["degraded_seen"] = False
     problems += [f"{result[what]} {what} left behind" for what in ("zombies", "orphans", "faults_owed") if result[what]]
@@ -123,7 +129,8 @@ def _daemon(runtime_dir: Path, state_dir: Path, options: Sequence[str], marker: 
         )
     os.close(write_fd)
     try:
-        await_ready(read_fd)
+        if (failed := await_ready(read_fd)) is not None:
+            raise failed  # there is no story without a cluster
         yield
     finally:
         if keeper.poll() is None:

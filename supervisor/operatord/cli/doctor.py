@@ -7,32 +7,22 @@ import platform
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from operator_protocol.endpoint import runtime_endpoint
 from operator_protocol.errors import OperatorError, Unavailable
+from operatord.cli.findings import Finding, Verdict, guarded
 from operatord.cli.kept import WHAT_NEXT, kept_servers
 from operatord.config import load_config
 from operatord.faults.undo_journal import read_owed
 from operatord.paths import ensure_private_dir, lock_holder, resolve_dirs
+from operatord.subjects.registry import check_subject
 
-Verdict = Literal["ok", "warning", "failed"]
 _MARKS: dict[Verdict, str] = {"ok": "✓", "warning": "!", "failed": "✗"}
 _MIN_FREE_BYTES = 1 << 30
 _MIN_OPEN_FILES = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    verdict: Verdict
-    detail: str
-    hint: str = ""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,11 +42,11 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
     yield _python()
     yield _kernel()
     yield _tool("setpriv", "install util-linux")
-    yield _valkey()
-    yield _guarded("runtime directory", lambda: _directory(runtime_dir, "--runtime-dir"))
-    yield _guarded("sockets", lambda: f"{runtime_endpoint(runtime_dir).control} fits into a socket address")
-    yield _guarded("state directory", lambda: _directory(state_dir, "--state-dir"))
-    yield _guarded("configuration", lambda: _configuration(args.config))
+    yield from _subject(args, state_dir)
+    yield guarded("runtime directory", lambda: _directory(runtime_dir, "--runtime-dir"))
+    yield guarded("sockets", lambda: f"{runtime_endpoint(runtime_dir).control} fits into a socket address")
+    yield guarded("state directory", lambda: _directory(state_dir, "--state-dir"))
+    yield guarded("configuration", lambda: _configuration(args.config))
     yield _isolation()
     yield _disk(state_dir)
     yield _open_files()
@@ -69,11 +59,21 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
         yield Finding("faults owed", "failed", error.message, error.hint)
 
 
-def _guarded(what: str, look: Callable[[], str]) -> Finding:
+def _subject(args: argparse.Namespace, state_dir: Path) -> Iterator[Finding]:
+    """What the subject needs that is asked for, or that the configuration names."""
     try:
-        return Finding(what, "ok", look())
+        config = load_config(args.config)
+        subject = args.subject or config.subject.name
+        check_subject(subject)
     except OperatorError as error:
-        return Finding(what, "failed", error.message, error.hint)
+        yield Finding("subject", "failed", error.message, error.hint)
+        return
+    if subject != "tikv":
+        yield _valkey()
+        return
+    from operatord.cli.doctor_tikv import examine  # of a subject that few hosts have
+
+    yield from examine(config, state_dir)
 
 
 def _python() -> Finding:

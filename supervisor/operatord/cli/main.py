@@ -37,27 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"operatord {distribution_version('operatord')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    start = commands.add_parser("start", help="start the daemon (in the foreground unless --detach)")
-    _directories(start)
-    start.add_argument("--subject", metavar="NAME", help="what to operate: valkey (default) or tikv")
-    start.add_argument(
-        "--pd", metavar="URL", help="attach to the TiKV cluster of these PDs (URLs with commas), which is only watched"
-    )
-    start.add_argument("--prometheus", metavar="URL", help="the Prometheus that scrapes the cluster of --pd")
-    start.add_argument("--load", action="store_true", help="start the load as soon as the cluster is healthy")
-    start.add_argument("--detach", action="store_true", help="return when the cluster is healthy, and go on behind")
-    start.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")
-    start.add_argument(
-        "--keep-cluster", action="store_true", help="leave the servers running, and adopt them next time"
-    )
-
-    start.add_argument(
-        "--isolate",
-        action="store_true",
-        help="a network namespace for each server, for faults of the network (root); see docs/isolation.md",
-    )
-    start.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
-
+    _start(commands)
     stop = commands.add_parser("stop", help="stop the daemon and everything it started")
     _directories(stop)
     stop.add_argument("--servers", action="store_true", help="also the servers that --keep-cluster left running")
@@ -69,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check whether this host can run it, and say what is missing")
     _directories(doctor)
+    doctor.add_argument("--subject", metavar="NAME", help="what it is to operate: valkey (default) or tikv")
     doctor.add_argument("--config", metavar="FILE", help="check this configuration, too")
     doctor.add_argument("--json", action="store_true", help="one JSON document")
 
@@ -92,12 +73,72 @@ def build_parser() -> argparse.ArgumentParser:
     for parser_of_keys in (new, listing, revoke):
         _directories(parser_of_keys)
 
+    tickets = commands.add_parser("tickets", help="put exported tickets back")
+    importing = tickets.add_subparsers(dest="what", metavar="import", required=True)
+    put_back = importing.add_parser("import", help="of what operatorctl tickets export wrote, all or nothing")
+    put_back.add_argument("file", metavar="FILE", help="the export, as JSON")
+    _directories(put_back)
+
+    _demo(commands)
+    _eval(commands)
+    return parser
+
+
+def _demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     demo = commands.add_parser("demo", help="daemon, viewer and the whole story in this terminal")
     demo.add_argument("--subject", metavar="NAME", help="valkey (default) or tikv")
+    demo.add_argument(
+        "--fault", metavar="KIND", help="what Stage 3 does (default: kill; operatorctl faults lists them)"
+    )
+    demo.add_argument("--target", metavar="NODE", help="to whom: a node, a role, or random (default)")
+    _autonomy(demo)
     demo.add_argument("--headless", action="store_true", help="no viewer: walk through the story by itself")
     demo.add_argument("--state-dir", metavar="DIR", help="where data and journal go (default: demo/ in the usual one)")
     demo.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")
-    return parser
+
+
+def _eval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    measure = commands.add_parser("eval", help="measure the diagnosis; see docs/evaluation.md")
+    what = measure.add_subparsers(dest="what", metavar="run|plan|show|compare", required=True)
+    running = what.add_parser(
+        "run",
+        help="run a campaign on a daemon of its own",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples:
+  operatord eval run quick                            the shipped one of three trials, under two minutes
+  operatord eval run valkey --out results             every fault of the embedded subject; some hours
+  operatord eval run valkey --only kind=pause,stop    the cases with these faults
+  operatord eval run valkey --out results --resume    go on where it was interrupted
+
+Ctrl+C stops it and leaves no process; what was measured stays.
+""",
+    )
+    running.add_argument(
+        "campaign", metavar="CAMPAIGN.toml", help="a file, or the name of a shipped one: quick, valkey"
+    )
+    running.add_argument("--out", metavar="DIR", help="results, report, plot and log of the daemon go there")
+    running.add_argument("--resume", action="store_true", help="go on with the newest run of this campaign")
+    running.add_argument(
+        "--only",
+        metavar="KEY=VALUE,…",
+        action="append",
+        default=[],
+        help="run these trials only; KEY: kind, case, target, variant, repeat, part (seen, held-out, controls)",
+    )
+    plan = what.add_parser("plan", help="check a campaign, and list its trials in their order")
+    plan.add_argument("campaign", metavar="CAMPAIGN.toml")
+    plan.add_argument("--json", action="store_true", help="one JSON document")
+    show = what.add_parser("show", help="the report of a run")
+    show.add_argument("run", metavar="RUN", type=int, nargs="?", help="its number (default: the newest)")
+    show.add_argument("--list", action="store_true", help="list the runs instead")
+    show.add_argument("--report", metavar="FILE.md", help="write it there, with its plot beside it")
+    comparing = what.add_parser("compare", help="two runs, or two variants, and how they differ")
+    comparing.add_argument("one", metavar="RUN[:VARIANT]")
+    comparing.add_argument("other", metavar="RUN[:VARIANT]")
+    for one in (running, show, comparing):
+        one.add_argument("--db", metavar="FILE", help="where the results are (default: in the state directory)")
+        one.add_argument("--state-dir", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,6 +177,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"operatord: {said}", file=sys.stderr)
         return EXIT_REFUSED
     return code
+
+
+def _autonomy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--autonomy",
+        metavar="MODE",
+        help="what the agent may do: observe, approve (default), or execute[:RISK]; see docs/actions.md",
+    )
+
+
+def _start(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    start = commands.add_parser("start", help="start the daemon (in the foreground unless --detach)")
+    _directories(start)
+    start.add_argument("--subject", metavar="NAME", help="what to operate: valkey (default) or tikv")
+    start.add_argument(
+        "--pd", metavar="URL", help="attach to the TiKV cluster of these PDs (URLs with commas), which is only watched"
+    )
+    start.add_argument("--prometheus", metavar="URL", help="the Prometheus that scrapes the cluster of --pd")
+    start.add_argument(
+        "--status", metavar="NAME=HOST:PORT", help="where its status ports are reached from here (several with commas)"
+    )
+    start.add_argument("--cacert", metavar="FILE", help="authority that signed the certificates of the cluster of --pd")
+    start.add_argument("--cert", metavar="FILE", help="client certificate for it")
+    start.add_argument("--key", metavar="FILE", help="key of that certificate, if it is in a file of its own")
+    _autonomy(start)
+    start.add_argument("--load", action="store_true", help="start the load as soon as the cluster is healthy")
+    start.add_argument("--detach", action="store_true", help="return when the cluster is healthy, and go on behind")
+    start.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")
+    start.add_argument(
+        "--keep-cluster", action="store_true", help="leave the servers running, and adopt them next time"
+    )
+
+    start.add_argument(
+        "--isolate",
+        action="store_true",
+        help="a network namespace for each server, for faults of the network (root); see docs/isolation.md",
+    )
+    start.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    # How ``demo`` hands on what it was told.
+    start.add_argument("--demo-fault", help=argparse.SUPPRESS)
+    start.add_argument("--demo-target", help=argparse.SUPPRESS)
 
 
 def _directories(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from operatord.faults.recovery import recover_offline
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal, read_owed
 from operatord.local_engine import LocalEngine
+from operatord.noted_subject import NotedSubject, noted_subject
 from operatord.options import DaemonOptions
 from operatord.paths import ensure_private_dir, lock_dir, lock_holder, noted_state_dir, resolve_dirs
 from operatord.processes.detached import DetachedServers
@@ -51,14 +52,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace, runtime_dir: Path, state_dir: Path) -> DaemonOptions:
-    """Those of the daemon that owed, if its keeper asks; else what the configuration says."""
+    """Those of the daemon that owed, if its keeper asks; else what it noted, and what the configuration says."""
     if args.by_keeper is not None:
         return DaemonOptions.from_fd(args.by_keeper).model_copy(update={"keep_cluster": True})
     config = load_config(args.config)
+    noted = noted_subject(state_dir) or NotedSubject(config.subject.name)
+    config = noted.apply(config)
     return DaemonOptions(
         runtime_dir=runtime_dir,
         state_dir=state_dir,
-        subject=config.subject.name,
+        subject=noted.name,
         load=False,
         keep_cluster=True,
         config=config,

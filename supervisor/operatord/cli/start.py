@@ -4,22 +4,36 @@ import argparse
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from operator_protocol.endpoint import runtime_endpoint
 from operator_protocol.errors import BadRequest, OperatorError, Unavailable, error_from_wire
-from operatord.cli.aftermath import remove_containers, remove_network
+from operatord.actions.policy import read_policy
+from operatord.cli.aftermath import end_load, remove_containers, remove_network
 from operatord.config import Config, load_config
 from operatord.faults.undo_journal import read_owed
 from operatord.keeper import run_keeper
 from operatord.leftovers import MARKER
+from operatord.noted_subject import NotedSubject
 from operatord.options import DaemonOptions
 from operatord.paths import ensure_private_dir, lock_dir, note_state_dir, resolve_dirs, sign_lock
 from operatord.processes.records import ServerRecords
 from operatord.subjects.registry import check_subject
-from operatord.subjects.tikv.options import split
+from operatord.subjects.tikv.options import FILES, split
+from operatord.workers.docker.refusals import not_installed
+
+_OF_ATTACHED = {
+    "pd": "pd",
+    "prometheus": "prometheus",
+    "status": "status",
+    "cacert": "tls_ca",
+    "cert": "tls_cert",
+    "key": "tls_key",
+}
+"""Options of the command line about a cluster that runs already, and what they are called in [subject.tikv]."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,13 +42,22 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config, to_start=True)
     subject = args.subject or ("tikv" if args.pd else config.subject.name)
     check_subject(subject)
-    config = _attached(config, subject, args.pd, args.prometheus)
+    config = _attached(config, subject, args)
+    if subject == "tikv" and not config.subject.tikv.get("pd") and shutil.which("docker") is None:
+        raise not_installed("docker")
+    told = {key: value for key, value in (("fault", args.demo_fault), ("target", args.demo_target)) if value}
+    config = config.model_copy(update={"demo": config.demo.model_copy(update=told)})
+    if args.autonomy:
+        policy = read_policy(args.autonomy, config.agent.execute_up_to)
+        chosen = {"autonomy": policy.autonomy, "execute_up_to": policy.execute_up_to}
+        config = config.model_copy(update={"agent": config.agent.model_copy(update=chosen)})
     runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
     runtime_endpoint(runtime_dir)
     ensure_private_dir(runtime_dir, "--runtime-dir")
     ensure_private_dir(state_dir, "--state-dir")
     locks = [lock_dir(runtime_dir), lock_dir(state_dir)] if runtime_dir != state_dir else [lock_dir(state_dir)]
     note_state_dir(runtime_dir, state_dir)
+    NotedSubject.of(subject, config).note(state_dir)
     if not args.keep_cluster and remove_network(state_dir):
         print("operatord: removed the network of an earlier run", file=sys.stderr)
     if not args.keep_cluster and remove_containers(state_dir):
@@ -54,19 +77,29 @@ def run(args: argparse.Namespace) -> int:
     return _detach(options, locks) if args.detach else _keep(options, locks)
 
 
-def _attached(config: Config, subject: str, pd: str | None, prometheus: str | None) -> Config:
+def _attached(config: Config, subject: str, args: argparse.Namespace) -> Config:
     """The configuration with the cluster that was named on the command line."""
-    named = {key: value for key, value in (("pd", pd), ("prometheus", prometheus)) if value is not None}
-    if not named:
-        return config
+    told = {flag: getattr(args, flag) for flag in _OF_ATTACHED}
+    named = {_OF_ATTACHED[flag]: value for flag, value in told.items() if value is not None}
+    options = {**config.subject.tikv, **named}
+    if named and subject != "tikv":
+        raise BadRequest(f"--{_first(told)} is for TiKV, not for {subject}", "leave out --subject")
+    if named and not options.get("pd"):
+        raise BadRequest(f"--{_first(told)} belongs to --pd", "a cluster that is started here brings its own")
     if subject != "tikv":
-        raise BadRequest(f"--{next(iter(named))} is for TiKV, not for {subject}", "leave out --subject")
-    section = config.subject
-    if not (pd or section.tikv.get("pd")):
-        raise BadRequest("--prometheus belongs to --pd", "a cluster that is started here brings its own")
-    options = {**section.tikv, **named}
-    split(options)
-    return config.model_copy(update={"subject": section.model_copy(update={"tikv": options})})
+        return config
+    for key in FILES:
+        if key in named:
+            options[key] = str(Path(named[key]).expanduser().absolute())
+    _, settings = split(options)
+    if settings.tls is not None:
+        # A file that cannot be used is said now, not by each process that needs it.
+        settings.tls.context()
+    return config.model_copy(update={"subject": config.subject.model_copy(update={"tikv": options})})
+
+
+def _first(told: dict[str, str | None]) -> str:
+    return next(flag for flag, value in told.items() if value is not None)
 
 
 def _keep(options: DaemonOptions, locks: list[int]) -> int:
@@ -87,7 +120,9 @@ def _spared(options: DaemonOptions) -> set[tuple[int, int]]:
 
 
 def _clean_up(options: DaemonOptions, options_fd: int) -> None:
-    if not options.keep_cluster:
+    if options.keep_cluster:
+        end_load(options.state_dir)
+    else:
         remove_network(options.state_dir)
         remove_containers(options.state_dir)
     _recover_what_is_owed(options, options_fd)
@@ -100,15 +135,21 @@ def _recover_what_is_owed(options: DaemonOptions, options_fd: int) -> None:
     except OperatorError as error:
         print(f"operatord: {error}", file=sys.stderr)
         return
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "operatord", "recover", "--by-keeper", str(options_fd)),
-            *("--runtime-dir", str(options.runtime_dir), "--state-dir", str(options.state_dir)),
-        ],
-        check=False,
-        timeout=120,
-        pass_fds=[options_fd],
-    )
+    # Looks before and after the undo, and an engine that hangs, come on top.
+    within_s = options.config.faults.recovery_deadline_s + 90.0
+    try:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "operatord", "recover", "--by-keeper", str(options_fd)),
+                *("--runtime-dir", str(options.runtime_dir), "--state-dir", str(options.state_dir)),
+            ],
+            check=False,
+            timeout=within_s,
+            pass_fds=[options_fd],
+        )
+    except subprocess.TimeoutExpired:
+        owed = f"operatord: what is owed was not undone within {within_s:g} s; try again with: operatord recover"
+        print(owed, file=sys.stderr)
 
 
 def _detach(options: DaemonOptions, locks: list[int]) -> int:
@@ -144,20 +185,26 @@ def _behind(options: DaemonOptions, locks: list[int]) -> int:
 
 
 def _await_ready(read_fd: int, runtime_dir: Path) -> int:
-    await_ready(read_fd)
-    print(f"operatord: running behind, at {runtime_dir}", file=sys.stderr)
-    return 0
+    failed = await_ready(read_fd)
+    without = ", without its cluster" if failed is not None else ""
+    print(f"operatord: running behind, at {runtime_dir}{without}", file=sys.stderr)
+    return 0 if failed is None else 1
 
 
-def await_ready(read_fd: int) -> None:
-    """Show the progress of a daemon that starts; return when it is ready, raise the error that it ended with."""
+def await_ready(read_fd: int) -> OperatorError | None:
+    """Show the progress of a daemon that starts; return when it is ready, raise the error that it ended with.
+
+    An error that is returned, and not raised, kept its subject from being started; the daemon is up all the same.
+    """
     with os.fdopen(read_fd, encoding="utf-8") as lines:
         for line in lines:
             message = json.loads(line)
             if "progress" in message:
                 print(f"operatord: {message['progress']}", file=sys.stderr)
             elif "ready" in message:
-                return
+                return None
+            elif "error" in message and message.get("stays"):
+                return error_from_wire(message["error"])
             elif "error" in message:
                 raise error_from_wire(message["error"])
     raise Unavailable("the daemon ended before it was ready", "its log is operatord.log in the state directory")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from operatord.control import faults, looking, processes, story, tickets, workload
+from operatord.control import actions, faults, looking, processes, story, tickets, workload
 from operatord.control.registry import Command
 
 COMMANDS: tuple[Command[Any], ...] = (
@@ -11,5 +11,6 @@ COMMANDS: tuple[Command[Any], ...] = (
     *faults.COMMANDS,
     *story.COMMANDS,
     *tickets.COMMANDS,
+    *actions.COMMANDS,
     *workload.COMMANDS,
 )

@@ -55,6 +55,8 @@ async def fault(context: Context, args: FaultArgs) -> Body:
 
 async def recover(context: Context, args: RecoverArgs) -> Body:
     """Undo what is owed and answer when the recovery is verified."""
+    if context.faults.owed():
+        context.launch.require_up("what is owed cannot be undone")
     recovered = await context.faults.recover(args.id)
     done = ", ".join(
         f"{'recovered' if one.state == 'recovered' else 'stopped the countdown of'} {one.kind} on {one.target}"

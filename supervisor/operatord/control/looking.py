@@ -68,6 +68,8 @@ async def status(context: Context, _: NoArgs) -> Body:
         "faults": [to_body(fault) for fault in context.faults.owed()],
         "violations": [to_body(violation) for violation in state.violations.values()],
         "tickets_open": len(state.tickets),
+        "agent": to_body(context.actions.agent()),
+        "actions": [to_body(action) for action in state.actions.values()],
         "counters": context.counters(),
     }
 

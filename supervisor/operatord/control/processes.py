@@ -9,7 +9,7 @@ from operator_protocol.models import ProcessState
 from operator_protocol.records import to_body
 from operatord.control.context import Context
 from operatord.control.registry import Command, NoArgs
-from operatord.workforce import WORKERS
+from operatord.launching import CLUSTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,28 @@ def _find(context: Context, name: str) -> ProcessState:
     return known[name]
 
 
+async def _restart_what_is_no_process(context: Context, name: str) -> str:
+    """The cluster whose start failed, or a node that is no process of ours; empty when it is neither."""
+    if name == CLUSTER:
+        await context.launch.again()
+        return f"the {context.subject.name} cluster is started"
+    processes = {process.name for process in context.processes.states()}
+    if name in processes or name not in {member.id for member in context.subject.spec.members}:
+        return ""
+    await context.subject.revive(name)
+    return f"{name} is started"
+
+
 async def restart(context: Context, args: NameArgs) -> Body:
     """Restart a process; a server of the subject that is down is brought back (it never is by itself).
 
+    ``cluster`` is started again after a start that failed.
     What does the work of a fault is not started: nobody would owe what it does.
     """
+    if done := await _restart_what_is_no_process(context, args.name):
+        return {"process": None, "message": done}
     process = _find(context, args.name)
-    if process.kind == "worker" and process.name not in WORKERS:
+    if process.kind == "tool":
         raise Conflict(f"{process.name} belongs to a fault, and is started by that alone", "see: operatorctl faults")
     context.declared.take_over(args.name)
     if process.kind == "server":
@@ -48,8 +63,7 @@ async def stop(context: Context, args: NameArgs) -> Body:
     """Stop a process; it stays stopped until ``restart``."""
     _find(context, args.name)
     context.declared.take_over(args.name)
-    await context.processes.stop(args.name)
-    return {"process": to_body(_find(context, args.name))}
+    return {"process": to_body(await context.processes.stop(args.name))}
 
 
 async def shutdown(context: Context, _: NoArgs) -> Body:

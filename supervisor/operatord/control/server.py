@@ -230,7 +230,8 @@ class ControlServer:
         deadline_s = request.sent.deadline_s
         if request.command.reads:
             return await _read(request.command, self._context, request.sent)
-        work = asyncio.ensure_future(request.command(self._context, request.sent.args))
+        context = self._context.called_by(request.caller.actor or request.caller.where)
+        work = asyncio.ensure_future(request.command(context, request.sent.args))
         try:
             # The deadline bounds the answer; what was begun is finished, or a recovery would be left half-way.
             return await asyncio.wait_for(asyncio.shield(work), deadline_s)

@@ -22,6 +22,7 @@ async def workload(context: Context, args: WorkloadArgs) -> Body:
     if args.rate is not None and args.rate <= 0:
         raise BadRequest("the rate must be above 0 operations per second", "stop the load with: workload stop")
     if args.action == "start":
+        context.launch.require_up("the load cannot be started")
         await context.load.start(args.rate)
     elif args.action == "stop":
         await context.load.stop()

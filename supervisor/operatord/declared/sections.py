@@ -48,7 +48,8 @@ def _runnable(command: list[str]) -> list[str]:
 
 
 Text = Annotated[str, AfterValidator(_no_nul)]
-CommandLine = Annotated[list[Text], BeforeValidator(_split), AfterValidator(_runnable)]
+Words = Annotated[list[Text], BeforeValidator(_split)]
+CommandLine = Annotated[Words, AfterValidator(_runnable)]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 

@@ -1,16 +1,28 @@
 """What a chapter is, and the two kinds of chapter that every story has: one that breaks, one that repairs."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from operator_protocol.errors import NotFound
+from operator_protocol.models import Action
+from operatord.clock import Clock
 from operatord.demo import narration
 from operatord.demo.telling import Scene
 from operatord.faults.desk import DEFAULT_COUNTDOWN_S, DEFAULT_KIND, FaultDesk
 from operatord.faults.targets import RANDOM
+from operatord.faults.tools import Sleep
 
 STEP_KEYS = "SPACE next · ← back"
+_AGENT_S = 35.0
+"""For the agent's repair; its actions are verified within 30 s."""
+_BEGIN_S = 2.0
+"""For its action to be there: the proposal follows the diagnosis at once."""
+_SEEN_S = 5.0
+"""For a look to show that nothing is left, after its action is over."""
+_POLL_S = 0.2
 
 
 class Load(Protocol):
@@ -27,12 +39,29 @@ class Load(Protocol):
         """Stop it; not running is success."""
 
 
+class Agent(Protocol):
+    """The agent, as a story handles it: it may repair by itself what it has diagnosed."""
+
+    @property
+    def executes(self) -> bool:
+        """Whether it may do anything without being asked."""
+
+    def pending(self) -> list[Action]:
+        """Its actions that are not over."""
+
+    def release(self) -> None:
+        """What waited for the story may begin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """What chapters act upon."""
 
     desk: FaultDesk
     load: Load
+    agent: Agent | None = None
+    clock: Clock = time.monotonic
+    sleep: Sleep = asyncio.sleep
 
 
 Effect = Callable[[Story], Awaitable[None]]
@@ -68,6 +97,8 @@ class Chapter:
     """Titles of earlier chapters without whose effect this one shows nothing: a jump brings them about first."""
     busy_hint: str = "one moment…"
     """The key hint while ``on_enter`` works."""
+    holds_actions: bool = False
+    """True: while the fault is in force, what the agent may do by itself waits for a later chapter."""
 
 
 def create_fault_chapter(
@@ -95,16 +126,20 @@ def create_fault_chapter(
         in_force=lambda story: not nothing_owed(story),
         undo=recover,
         needs=needs,
+        holds_actions=True,
         busy_hint="r stops the countdown · ← back",
     )
 
 
 def create_recovery_chapter(title: str, *, linger_s: float = 3.0) -> Chapter:
-    """A chapter that recovers everything owed, and goes on ``linger_s`` after the load is back where it was."""
+    """A chapter that has everything owed repaired, and goes on ``linger_s`` after the load is back where it was.
+
+    By the agent, if it may act by itself; what that does not repair in time is recovered.
+    """
     return Chapter(
         title,
         narration.recovery,
-        on_enter=recover,
+        on_enter=repair,
         auto_advance=linger_s,
         blocks_advance=True,
         expectation=lambda scene: not scene.owed and scene.load_is_back,
@@ -135,6 +170,27 @@ def find_chapter(chapters: Sequence[Chapter], wanted: int | str) -> int:
 async def recover(story: Story) -> None:
     """Recover everything owed."""
     await story.desk.recover()
+
+
+async def repair(story: Story) -> None:
+    """Give the agent its turn, then recover what is still owed."""
+    if story.agent is not None and story.agent.executes:
+        story.agent.release()
+        await _repaired(story, story.agent)
+    await recover(story)
+
+
+async def _repaired(story: Story, agent: Agent) -> None:
+    """Return when nothing is owed any more, or the agent does nothing about it, or has had its time."""
+    begun = idle_since = story.clock()
+    acted = False
+    while story.desk.owed():
+        now, broken = story.clock(), {fault.target for fault in story.desk.owed()}
+        if any(one.target in broken and one.status in ("approved", "running") for one in agent.pending()):
+            acted, idle_since = True, now
+        if now - begun >= _AGENT_S or now - idle_since >= (_SEEN_S if acted else _BEGIN_S):
+            return
+        await story.sleep(_POLL_S)
 
 
 def nothing_owed(story: Story) -> bool:

@@ -33,7 +33,7 @@ from operator_protocol.records import to_body
 from operator_protocol.topics import DEMO_CHAPTER
 from operatord.clock import Clock
 from operatord.demo import narration
-from operatord.demo.chapter import Chapter, Load, Story, find_chapter
+from operatord.demo.chapter import Agent, Chapter, Load, Story, find_chapter
 from operatord.demo.chapters import CHAPTERS
 from operatord.demo.telling import Scene, Telling
 from operatord.faults.desk import FaultDesk
@@ -60,8 +60,9 @@ class Director:
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
         sleep: Sleep = asyncio.sleep,
+        agent: Agent | None = None,
     ) -> None:
-        self._story = Story(desk, load)
+        self._story = Story(desk, load, agent, clock, sleep)
         self._publish = publish
         self._chapters = tuple(chapters)
         self._clock, self._wall, self._sleep = clock, wall, sleep
@@ -144,6 +145,11 @@ class Director:
         await asyncio.gather(*tasks, return_exceptions=True)
         if undo:
             await self._story.desk.recover()
+
+    @property
+    def holds_actions(self) -> bool:
+        """Whether what the agent may do by itself has to wait: the story is not there yet."""
+        return self._chapter.holds_actions and bool(self._story.desk.owed()) and not self._closed
 
     @property
     def _chapter(self) -> Chapter:

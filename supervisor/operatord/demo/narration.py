@@ -4,7 +4,7 @@ import textwrap
 from collections import Counter
 
 from operator_protocol.errors import OperatorError
-from operator_protocol.models import Fault
+from operator_protocol.models import Action, Fault
 from operatord.demo.telling import Scene
 from operatord.durations import format_duration
 
@@ -13,8 +13,41 @@ LINES = 4
 NO_DETECTION_S = 30.0
 """After this long without a detection, the chapter says so."""
 
-_DONE_TO_IT = {"kill": "was killed", "stop": "was stopped", "pause": "was frozen", "restart": "was restarted"}
-_ABOUT_TO = {"kill": "kill -9", "stop": "stop", "pause": "freeze", "restart": "restart"}
+_DONE_TO_IT = {
+    "kill": "was killed",
+    "stop": "was stopped",
+    "pause": "was frozen",
+    "restart": "was restarted",
+    "slow": "was slowed down",
+    "partition": "was cut off",
+    "client-pause": "serves no clients",
+    "grpc-pause": "serves no clients",
+    "evict-leader": "may lead nothing",
+}
+_ABOUT_TO = {
+    "kill": "kill -9",
+    "stop": "stop",
+    "pause": "freeze",
+    "restart": "restart",
+    "slow": "slow down",
+    "partition": "cut off",
+    "client-pause": "pause the clients of",
+    "grpc-pause": "pause the service of",
+    "evict-leader": "evict the leaders of",
+}
+_LIKE = {
+    "kill": "No warning, no clean shutdown, as if its machine had died.",
+    "stop": "It may end in good order, as in an upgrade.",
+    "pause": "It keeps its connections and answers nothing, as in a long stall.",
+    "partition": "It lives and reaches nobody, as if its cable had been pulled.",
+    "client-pause": "It lives, and looks well to its peers.",
+    "grpc-pause": "It lives, and its status port says that all is well.",
+    "evict-leader": "A scheduler that somebody forgot: it serves, and carries no load.",
+}
+_QUIET = frozenset({"slow", "evict-leader"})
+"""What the load may take without a drop."""
+_LOOKS_WELL = frozenset({"client-pause", "grpc-pause"})
+_ENDS_IT = frozenset({"kill", "stop", "restart"})
 
 
 def lines(*parts: str, at_most: int = LINES) -> str:
@@ -77,7 +110,7 @@ def fault(scene: Scene) -> str:
         one = scene.countdown
         return lines(
             f"{_ABOUT_TO.get(one.kind, one.kind)} {one.target}, a {one.role or 'node'}, in {one.remaining}…",
-            "No warning, no clean shutdown, as if its machine had died.",
+            _LIKE.get(one.kind, ""),
             "Watch its line in the cluster panel, and the load.",
         )
     if scene.fault is None:
@@ -88,10 +121,20 @@ def fault(scene: Scene) -> str:
     since = "" if scene.since_fault_s is None else f" {_whole(scene.since_fault_s)} s ago"
     return lines(
         f"{what}{since}.",
-        "A replica has to take over its part of the data." if scene.fault.role == "primary" else "",
-        "Watch the load drop, and climb again when the cluster heals itself.",
-        "One copy is still missing: that is left for us to repair.",
+        *_consequences(scene.fault),
     )
+
+
+def _consequences(one: Fault) -> list[str]:
+    if one.kind in _QUIET:
+        return ["The load may go on as before. Is it noticed all the same?"]
+    if one.kind in _LOOKS_WELL:
+        return ["Watch the load drop while the node looks well."]
+    return [
+        "A replica has to take over its part of the data." if one.role == "primary" else "",
+        "Watch the load drop, and climb again when the cluster heals itself.",
+        "One copy is still missing: that is left for us to repair." if one.kind in _ENDS_IT else "",
+    ]
 
 
 def detection(scene: Scene) -> str:
@@ -143,14 +186,15 @@ def recovery(scene: Scene) -> str:
     if scene.owed:
         names = ", ".join(one.target for one in scene.owed)
         return lines(
-            f"Bringing {names} back.",
+            _at_it(scene.action) or f"Bringing {names} back.",
             "Done means seen: the node is up, and the cluster calls itself healthy.",
             "Watch its line in the cluster panel turn green.",
         )
     if scene.fault is None:
         return lines("Nothing is broken, so there is nothing to repair.")
     took = f" It took {format_duration(scene.recovery_s)}." if scene.recovery_s is not None else ""
-    back = f"{scene.fault.target} is back, and the cluster is healthy again.{took}"
+    who = "The agent brought it back: " if scene.repaired_by_agent else ""
+    back = f"{who}{scene.fault.target} is back, and the cluster is healthy again.{took}"
     if scene.load_is_back:
         now = f"The load is back at {_rate(scene.after_ops)}." if scene.after_ops is not None else ""
         return lines(back, now)
@@ -158,6 +202,12 @@ def recovery(scene: Scene) -> str:
     wanted = f" at least {_rate(threshold)}" if threshold else " its baseline"
     current = f": {_rate(scene.sample.ops_per_sec)} now" if scene.sample else ""
     return lines(back, f"Waiting for the load to reach{wanted}{current}.")
+
+
+def _at_it(action: Action | None) -> str:
+    if action is None or action.status not in ("approved", "running"):
+        return ""
+    return f"The agent repairs it: {action.kind} {action.target} ({action.risk}), by {action.decided_by}."
 
 
 def complete(scene: Scene) -> str:
@@ -172,7 +222,8 @@ def complete(scene: Scene) -> str:
         if seconds is not None
     ]
     if scene.recovery_s is not None:
-        times.append(f"repaired in {format_duration(scene.recovery_s)}")
+        by = " by the agent" if scene.repaired_by_agent else ""
+        times.append(f"repaired{by} in {format_duration(scene.recovery_s)}")
     ops = [
         f"{_rate(value)} {when}"
         for value, when in ((scene.baseline_ops, "before"), (scene.lowest_ops, "at worst"), (scene.after_ops, "now"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from operator_protocol import topics
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest
-from operator_protocol.models import ClusterHealth, Diagnosis, Fault, Ticket, Violation, WorkloadSample
+from operator_protocol.models import Action, ClusterHealth, Diagnosis, Fault, Ticket, Violation, WorkloadSample
 from operator_protocol.records import from_body
 from operatord.clock import Clock
 
@@ -36,7 +36,11 @@ class Scene:
     """The first diagnosis of a ticket that was opened since the injection."""
     diagnosed_after_s: float | None = None
     recovery_s: float | None = None
-    """From the beginning of the undo to its verification; None while it is not over, or was not ours."""
+    """From the beginning of the undo, or of the agent's action, to its verification; None while it is not over, or was
+    somebody else's."""
+    action: Action | None = None
+    """The agent's last action on the fault's target since the injection."""
+    repaired_by_agent: bool = False
     baseline_ops: float | None = None
     lowest_ops: float | None = None
     """Of the samples between the injection and the load's return."""
@@ -70,6 +74,10 @@ class Telling:
             topics.FAULT_RECOVERED: self._recovered,
             topics.FAULT_FAILED: self._failed,
             topics.VIOLATION_OPENED: self._violated,
+            topics.ACTION_PROPOSED: self._acted,
+            topics.ACTION_APPROVED: self._acted,
+            topics.ACTION_STARTED: self._began,
+            topics.ACTION_FINISHED: self._acted,
             topics.TICKET_OPENED: self._ticket,
             topics.TICKET_UPDATED: self._ticket,
             topics.TICKET_RESOLVED: self._ticket,
@@ -84,12 +92,15 @@ class Telling:
         self.diagnosis: Diagnosis | None = None
         self.diagnosed_after_s: float | None = None
         self.recovery_s: float | None = None
+        self.action: Action | None = None
+        self.repaired_by_agent = False
         self.baseline_ops: float | None = None
         self.lowest_ops: float | None = None
         self.after_ops: float | None = None
         self.back = False
         self._injected_mono: float | None = None
         self._recovering_mono: float | None = None
+        self._acting_mono: float | None = None
 
     def see(self, topic: str, body: Body) -> bool:
         """Take in a frame; True when it may change a scene. A body that is not what its topic promises is ignored."""
@@ -121,6 +132,8 @@ class Telling:
             diagnosis=self.diagnosis,
             diagnosed_after_s=self.diagnosed_after_s,
             recovery_s=self.recovery_s,
+            action=self.action,
+            repaired_by_agent=self.repaired_by_agent,
             baseline_ops=self.baseline_ops,
             lowest_ops=self.lowest_ops,
             after_ops=self.after_ops,
@@ -171,14 +184,26 @@ class Telling:
     def _recovered(self, body: Body) -> None:
         if self._is_ours(fault := from_body(Fault, body)):
             self.fault = fault
-            if self._recovering_mono is not None:
-                self.recovery_s = self._clock() - self._recovering_mono
+            self.repaired_by_agent = self._recovering_mono is None and self._acting_mono is not None
+            since = self._acting_mono if self._recovering_mono is None else self._recovering_mono
+            if since is not None:
+                self.recovery_s = self._clock() - since
 
     def _failed(self, body: Body) -> None:
         fault = from_body(Fault, body)
         self._countdown_over(fault)
         if self._is_ours(fault):
             self.fault = fault
+
+    def _acted(self, body: Body) -> None:
+        action = from_body(Action, body)
+        if self.fault is not None and action.target == self.fault.target:
+            self.action = action
+
+    def _began(self, body: Body) -> None:
+        self._acted(body)
+        if self.action is not None and self.action.id == body.get("id"):
+            self._acting_mono = self._clock()
 
     def _violated(self, body: Body) -> None:
         seen = (self._clock(), from_body(Violation, body))

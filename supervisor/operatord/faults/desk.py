@@ -5,7 +5,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.models import Fault, Node, Scalar
@@ -32,7 +32,8 @@ class FaultDesk:
     """Injects faults, undoes them, and knows what is owed.
 
     Lives on one event loop. Faults on different targets are independent of each other: they may be injected and
-    recovered at the same time. What the journal holds when the desk is made is owed from then on.
+    recovered at the same time. What the journal holds when the desk is made is owed from then on. ``lost`` are nodes
+    that are down for reasons of their own, and are not waited for.
     """
 
     def __init__(
@@ -49,12 +50,13 @@ class FaultDesk:
         rng: random.Random | None = None,
         limits: Limits | None = None,
         cooldown_s: float = 0.0,
+        lost: Collection[str] = (),
     ) -> None:
         which = instance or (lambda: control.instance)
         self._tools = Tools(control, journal, publish, observe, which, clock, wall, sleep, limits or Limits())
         self._rng = rng or random.Random()
         self._cooldown = Cooldown(cooldown_s, clock)
-        self._register = Register(self._tools, self._is_over)
+        self._register = Register(self._tools, self._is_over, lost)
         self._expiry = Expiry(self._tools, lambda workflow: self._recover([workflow], "undo"))
         self._injections: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -161,6 +163,15 @@ class FaultDesk:
             _log.warning("%s", error)
         self._register.tidy()
         return [workflow.fault for workflow in chosen if workflow.over]
+
+    async def retry(self) -> list[Fault]:
+        """Undo again what could not be undone, and return the faults that this settled; the rest stays owed."""
+        chosen = [workflow for workflow in self._register.all() if workflow.fault.state == "failed"]
+        try:
+            await self._recover([workflow for workflow in chosen if workflow.fault.owed], "undo")
+        except OperatorError as error:
+            _log.warning("%s", error)
+        return [workflow.fault for workflow in chosen if workflow.fault.state == "recovered"]
 
     async def close(self) -> None:
         """The end of the desk: countdowns are aborted, no fault is taken on any more, and what is owed is undone.

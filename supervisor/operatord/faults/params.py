@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 from operator_protocol.errors import BadRequest
-from operator_protocol.models import FaultKind, FaultParam, Scalar
+from operator_protocol.models import ActionKind, FaultKind, FaultParam, Scalar
 from operatord.durations import parse_duration
 from operatord.sizes import format_size, parse_size
 
@@ -16,16 +16,19 @@ _PER_SECOND = {"s": 1.0, "ms": 1000.0}
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 
 
-def complete(kind: FaultKind, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+def complete(
+    kind: FaultKind | ActionKind, given: Mapping[str, Scalar], *, see: str = "operatorctl faults"
+) -> dict[str, Scalar]:
     """All parameters of ``kind``, with what was ``given`` in the type and the unit of the catalogue.
 
+    An action has parameters of the same form as a fault. ``see`` is the command that shows the catalogue.
     Raises ``BadRequest`` naming the parameter, its range and its unit.
     """
     known = {param.name: param for param in kind.params}
     for name in given:
         if name not in known:
             there = f"it has {', '.join(known)}" if known else "it has none"
-            raise BadRequest(f"{kind.name} has no parameter {name!r}", f"{there}; see: operatorctl faults")
+            raise BadRequest(f"{kind.name} has no parameter {name!r}", f"{there}; see: {see}")
     return {
         name: param.default if given.get(name) is None else _read(kind, param, given[name])
         for name, param in known.items()
@@ -65,7 +68,7 @@ def is_size(unit: str) -> bool:
     return unit in ("bytes", "bytes/s")
 
 
-def _read(kind: FaultKind, param: FaultParam, value: Scalar) -> Scalar:
+def _read(kind: FaultKind | ActionKind, param: FaultParam, value: Scalar) -> Scalar:
     try:
         read = _typed(param, value)
     except (ValueError, OverflowError, BadRequest):

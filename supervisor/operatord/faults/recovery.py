@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import DeadlineExceeded, Unavailable
-from operator_protocol.models import Fault
+from operator_protocol.models import Fault, Node
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
 from operatord.faults.undo_journal import UndoJournal
@@ -32,8 +32,9 @@ async def recover_offline(
 
     ``control`` has not been started: it works on ``DetachedServers``, and its ``spec`` tells what the state directory
     knows of the cluster. ``exists`` says whether any server is left; when nobody knows, one look decides. If none is,
-    the faults are settled as moot: starting servers for a cluster that is gone would leave them behind. Raises
-    ``DeadlineExceeded`` when something is still owed afterwards, with what stands against it; the rest is undone.
+    the faults are settled as moot: starting servers for a cluster that is gone would leave them behind. A server that
+    is down although no fault took it down is not waited for: nobody here brings it back. Raises ``DeadlineExceeded``
+    when something is still owed afterwards, with what stands against it; the rest is undone.
     """
     if not journal.owed():
         return []
@@ -50,10 +51,14 @@ async def recover_offline(
     async def observe() -> Observation:
         return await probe.observe(_LOOK_S)
 
-    desk = FaultDesk(control, journal, _nowhere, observe, limits=limits)
+    desk: FaultDesk | None = None
     try:
-        if exists is None and _is_gone(await observe(), {fault.target for fault in desk.owed()}):
+        broken = {owed.fault.target for owed in journal.owed()}
+        first = await observe()
+        if exists is None and _is_gone(first, broken):
             return await settle_moot(control, journal)
+        lost = {node.id for node in first.nodes if not _lives(node)} - broken
+        desk = FaultDesk(control, journal, _nowhere, observe, limits=limits, lost=lost)
         settled = await desk.sweep()
         if left := desk.owed():
             raise DeadlineExceeded(
@@ -62,7 +67,8 @@ async def recover_offline(
             )
         return settled
     finally:
-        await desk.release()
+        if desk is not None:
+            await desk.release()
         await probe.close()
 
 
@@ -86,8 +92,13 @@ async def settle_moot(control: SubjectControl, journal: UndoJournal) -> list[Fau
 
 def _is_gone(observation: Observation, broken: set[str]) -> bool:
     """No node lives, and not because we broke them all."""
-    alive = [node for node in observation.nodes if node.state != "down" or "up" in node.signals.values()]
+    alive = [node for node in observation.nodes if _lives(node)]
     return bool(observation.nodes) and not alive and not {node.id for node in observation.nodes} <= broken
+
+
+def _lives(node: Node) -> bool:
+    """Whether anything of it is up: one that is only cut off is."""
+    return node.state != "down" or "up" in node.signals.values()
 
 
 def _nowhere(topic: str, body: Body) -> None:

@@ -1,7 +1,7 @@
 """The faults that count down or are owed, and which of them are over."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from operator_protocol.errors import NotFound
 from operator_protocol.models import Fault
@@ -13,11 +13,15 @@ _HISTORY = 200
 
 
 class Register:
-    """Workflows by the id of their fault. ``on_over`` is called once for each that is over."""
+    """Workflows by the id of their fault. ``on_over`` is called once for each that is over.
 
-    def __init__(self, tools: Tools, on_over: Callable[[Fault], None]) -> None:
+    ``lost`` are nodes that are down for reasons of their own: no recovery waits for them.
+    """
+
+    def __init__(self, tools: Tools, on_over: Callable[[Fault], None], lost: Collection[str] = ()) -> None:
         self._tools = tools
         self._on_over = on_over
+        self._lost = frozenset(lost)
         self._workflows: dict[str, FaultWorkflow] = {}
         self._ended: deque[str] = deque(maxlen=_HISTORY)
         """Ids of faults that are over: recovering one of them again is no mistake."""
@@ -63,9 +67,9 @@ class Register:
         """The fault of each node that has one, or is about to have it."""
         return {workflow.fault.target: workflow.fault for workflow in self._workflows.values()}
 
-    def held(self, but: str) -> set[str]:
-        """The nodes that faults other than ``but`` have taken down, or are just taking down."""
-        return {
+    def held(self, but: str) -> frozenset[str]:
+        """The nodes that faults other than ``but`` have taken down, or are just taking down, and those ``lost``."""
+        return self._lost | {
             workflow.fault.target
             for fault_id, workflow in self._workflows.items()
             if fault_id != but and workflow.holds_target

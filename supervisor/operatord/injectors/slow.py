@@ -14,6 +14,7 @@ from pathlib import Path
 
 from operator_protocol.errors import Conflict, NotFound, Unavailable
 from operator_protocol.models import Fault, FaultKind, FaultParam, Scalar
+from operatord import procfs
 from operatord.clock import Clock
 from operatord.injectors import duty_cycle
 from operatord.injectors.base import Memo, Scene
@@ -98,16 +99,11 @@ class SlowFault:
 
 
 def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
+    stat = procfs.read_stat(pid)
+    return "" if stat is None else stat.comm
 
 
 def _state(pid: int) -> str:
-    """State letter of the process (field 3 of proc_pid_stat(5)); empty when it has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[0]
+    """State letter of the process; empty when it has ended."""
+    stat = procfs.read_stat(pid)
+    return "" if stat is None else stat.state

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from operatord.clock import Clock
-from operatord.processes.output import LogSink, OutputCapture, OutputPolicy
+from operatord.processes.output import LogSink, OutputCapture
+from operatord.throttle import OutputPolicy
 
 _LINGER_S = 5.0
 _LAST_LINES = 20

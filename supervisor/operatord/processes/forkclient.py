@@ -166,6 +166,9 @@ class ForkServer:
 
     async def _greeted(self) -> _Server:
         """The fork server, once it has imported everything."""
+        server = self._server
+        if server is not None and server.ready_since is not None and not server.lost:
+            return server
 
         async def greeted() -> _Server:
             while True:
@@ -206,7 +209,8 @@ class ForkServer:
             finally:
                 for fd in (stdout_end, stderr_end, go):
                     os.close(fd)
-            pid = await asyncio.wait_for(answer, _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                pid = await answer
             pidfd = os.pidfd_open(pid)
             with suppress(ProcessLookupError, PermissionError):  # it was killed meanwhile, or is on its own already
                 os.setpgid(pid, pid)

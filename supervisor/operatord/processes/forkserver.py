@@ -14,7 +14,8 @@ matters, each line for a race that was seen without it:
    whether the daemon is still its parent, and starts.
 
 A copy of a process is slow at first: each page that it touches is copied then (2 µs; 800 of them until a worker has
-its loop and its socket). So when there is nothing to do one worker is forked ahead (``spares``), and touches them.
+its loop and its socket). So when there is nothing to do one worker is forked ahead (``spares``). It touches them, and
+has whatever needs no name made by the time it gets one; that is for ``warm_up`` to do.
 
 ``forkclient`` is the daemon's side. The two talk over a SOCK_SEQPACKET pair, one msgpack map in each message.
 """
@@ -125,14 +126,15 @@ def _serve(channel: socket.socket, warm_up: str | None) -> int:
             return 0
         asked = -1
         try:
+            stdout, stderr, go = fds
+            pid = spares.hand_out(data, fds)  # it reads the request itself, meanwhile
             request = from_body(ForkRequest, unpack_map(data))
             asked = request.id
-            stdout, stderr, go = fds
-            pid = spares.hand_out(data, fds)
             if pid is None:
                 pid = fork()
             if pid == 0:
                 channel.close()
+                _reset_signals()
                 _be_worker(request, (stdout, stderr, go), daemon)
             reply = ForkReply(asked, pid)
         except (OSError, OperatorError, ValueError) as error:
@@ -144,8 +146,9 @@ def _serve(channel: socket.socket, warm_up: str | None) -> int:
 
 
 def _be_spare(errand: socket.socket, warm_up: str | None, daemon: int) -> NoReturn:
-    """Touch what a worker will, and wait to be one."""
+    """Do all that can be done without knowing which worker to be, and wait to be told."""
     try:
+        _reset_signals()
         _await_parent(daemon)
         prctl.set_parent_death_signal(signal.SIGKILL)
         prctl.set_process_name("op:spare")
@@ -199,11 +202,14 @@ def _take_over(name: str, fds: tuple[int, int, int], daemon: int) -> None:
     os.dup2(stderr, 2)
     for fd in fds:
         os.close(fd)
+    prctl.set_process_name(f"op:{name}")
+
+
+def _reset_signals() -> None:
     for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    prctl.set_process_name(f"op:{name}")
 
 
 def _run(request: ForkRequest) -> int:

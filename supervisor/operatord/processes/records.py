@@ -41,7 +41,7 @@ class ServerRecord:
     argv: list[str] = field(default_factory=list)
     cwd: str | None = None
     kind: str = "server"
-    """``server``, or what is only written down so that its group can be ended: ``worker``, ``declared``."""
+    """``server``, or what is only written down so that its group can be ended: ``worker``, ``declared``, ``tool``."""
 
     @property
     def id(self) -> ProcessId:
@@ -190,7 +190,7 @@ async def end_leftovers(
         if keep_servers and record.kind == "server" and alive:
             return False
         # The group of a worker may have outlived it, so it is ended whether or not its leader is alive.
-        if await end_group(record.id, timeout_s=timeout_s if record.kind != "worker" else 0):
+        if await end_group(record.id, timeout_s=timeout_s if record.kind not in ("worker", "tool") else 0):
             records.remove(record.name)
         return alive
 

@@ -11,6 +11,8 @@ from operatord.procfs import ProcessId
 
 _STRAYS_S = 2.0
 _PAUSE_S = 0.01
+_LATER_S = 0.02
+"""From a death to the look for strays, which reads much of ``/proc``: the successor is started, and ready, first."""
 
 
 class Stopper:
@@ -21,6 +23,7 @@ class Stopper:
         self._clock = clock
         self._ending: set[int] = set()
         """Groups that are being stopped: what is left of them has its time."""
+        self._look: asyncio.TimerHandle | None = None
 
     async def end(self, slot: Slot) -> str:
         """Stop what runs in ``slot``; returns why that did not work, which is empty when nothing is left of it."""
@@ -59,8 +62,14 @@ class Stopper:
                 problem = f"it could not be ended: {error}"
         return problem
 
+    def end_strays_soon(self) -> None:
+        """``end_strays``, but not between a death and the next start."""
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(_LATER_S, self.end_strays)
+
     def end_strays(self) -> None:
         """Kill what a dead process left to us: living children that nobody here started."""
+        self._cancel_look()
         for stray in self._reaper.strays():
             if stray.pgrp not in self._ending:
                 signal_process(stray.id, signal.SIGKILL)
@@ -71,4 +80,10 @@ class Stopper:
         while self._reaper.strays() and self._clock() < deadline:
             self.end_strays()
             await asyncio.sleep(_PAUSE_S)
+        self._cancel_look()
         self._reaper.sweep()
+
+    def _cancel_look(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None

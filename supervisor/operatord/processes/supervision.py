@@ -26,7 +26,7 @@ from operatord.processes.forkclient import ForkedWorker, ForkServer
 from operatord.processes.groups import signal_group
 from operatord.processes.incarnations import Incarnations
 from operatord.processes.lifecycle import TRANSITIONS, Action, Event, Patience
-from operatord.processes.output import LogSink, OutputPolicy
+from operatord.processes.output import LogSink
 from operatord.processes.reaper import ExitStatus, Reaper
 from operatord.processes.records import ServerRecord, ServerRecords
 from operatord.processes.restarting import after_end
@@ -35,6 +35,7 @@ from operatord.processes.slots import Execed, Forked, Slot
 from operatord.processes.spawn import CannotRun, Spawned, spawn
 from operatord.processes.stopping import Stopper
 from operatord.procfs import ProcessId
+from operatord.throttle import OutputPolicy
 
 StateSink = Callable[[ProcessState], None]
 ExitHook = Callable[[str, ProcessState], None]
@@ -227,7 +228,7 @@ class Supervision:
             raise
         finally:
             slot.starting = None
-            self._stopper.end_strays()
+            self._stopper.end_strays_soon()
 
     def _forked(self, slot: Slot, worker: ForkedWorker) -> None:
         process = ProcessId(worker.pid, procfs.start_time(worker.pid) or 0)
@@ -251,7 +252,7 @@ class Supervision:
         state = slot.state(self._clock())
         for hook in self.exit_hooks:
             hook(slot.name, state)
-        self._loop.call_soon(self._stopper.end_strays)
+        self._stopper.end_strays_soon()
 
     def _lost(self, slot: Slot, ended: ExitStatus | None, reason: str) -> None:
         """It ended, or could not be started: again, later, or never?"""

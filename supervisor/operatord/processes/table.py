@@ -75,10 +75,10 @@ class ProcessTable:
         """
         self._records.begin_run()
         self._subreaper_before = prctl.set_child_subreaper(enabled=True)
-        on_state, on_log = self._sinks
+        _, on_log = self._sinks
         self._engine = Supervision(
             self._slots,
-            on_state=on_state,
+            on_state=self._told,
             on_log=on_log,
             records=self._records,
             keep_servers=self._keep_servers,
@@ -185,10 +185,11 @@ class ProcessTable:
 
     async def launch(self, name: str, argv: Sequence[str], *, cwd: Path | None = None, guarded: bool = False) -> int:
         """Start server ``name`` and return its pid. Raises ``Conflict`` if it runs already, ``Unavailable`` if exec
-        fails. A ``guarded`` one is no server of the subject: it never outlives the daemon.
+        fails. A ``guarded`` one is no server of the subject but a tool: it never outlives the daemon, and is forgotten
+        when it has ended.
         """
         engine = self._running
-        slot = self._server_slot(name, "worker" if guarded else "server")
+        slot = self._server_slot(name, "tool" if guarded else "server")
         slot.what = Execed(list(argv), cwd)
         self._slots[name] = slot
         engine.fire(slot, Event.START)
@@ -252,10 +253,10 @@ class ProcessTable:
         """Stop ``name``; it stays stopped until ``restart``. Returns its state."""
         slot = self._slot(name)
         await self._stop(slot)
-        return self.state(name)
+        return slot.state(self._clock())
 
     async def stop_all(self) -> None:
-        """Stop the workers and the declared, then the servers (unless they are kept), then the fork server.
+        """Stop the workers, the declared and the tools, then the servers (unless they are kept), then the fork server.
 
         Nothing is left then.
         """
@@ -263,7 +264,7 @@ class ProcessTable:
         if engine is None:
             return
         engine.closing = True
-        await asyncio.gather(*(self._stop(slot) for kind in ("worker", "declared") for slot in self._of_kind(kind)))
+        await asyncio.gather(*(self._stop(slot) for slot in self._of_kind("worker", "declared", "tool")))
         if self._keep_servers:
             for slot in self._of_kind("server"):
                 engine.release(slot)
@@ -299,6 +300,12 @@ class ProcessTable:
             raise Unavailable("the process table is not running")
         return self._engine
 
+    def _told(self, state: ProcessState) -> None:
+        if state.gone:
+            self._slots.pop(state.name, None)
+        on_state, _ = self._sinks
+        on_state(state)
+
     async def _stop(self, slot: Slot) -> None:
         self._running.fire(slot, Event.STOP)
         if slot.stopping is not None:
@@ -309,8 +316,8 @@ class ProcessTable:
             raise Conflict(f"there is a process {slot.name} already")
         self._slots[slot.name] = slot
 
-    def _of_kind(self, kind: str) -> list[Slot]:
-        return [slot for slot in self._slots.values() if slot.kind == kind]
+    def _of_kind(self, *kinds: ProcessKind) -> list[Slot]:
+        return [slot for slot in self._slots.values() if slot.kind in kinds]
 
     def _slot(self, name: str) -> Slot:
         slot = self._slots.get(name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from operator_protocol.models import Action, EvidenceItem, Fault, FaultKind, FaultParam, Node, Risk, Scalar, Severity
+from operator_protocol.models import Action, ActionKind, EvidenceItem, Fault, FaultKind, Node, Scalar, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +101,6 @@ class GuardRules:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionKind:
-    """An entry of the catalogue of actions."""
-
-    name: str
-    description: str
-    risk: Risk
-    params: list[FaultParam] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class WorkloadSource:
     """Where the load comes from: a command that runs it and prints status lines."""
 
@@ -120,9 +110,11 @@ class WorkloadSource:
     description: str
     """For people: ``YCSB workload A, 8 threads, 2,000 ops/s``."""
     line_format: str = "ycsb"
-    """``ycsb`` (Java status lines) or ``go-ycsb``."""
+    """``ycsb`` (our client's status lines), ``go-ycsb``, or ``any`` (Java YCSB or go-ycsb, whichever it is)."""
     warmup_samples: int = 2
     """Samples dropped before the tracker sees any."""
+    passive: bool = False
+    """It only reads what a load prints that somebody else runs."""
 
 
 class Servers(Protocol):
@@ -229,8 +221,8 @@ class Acting(Protocol):
     def actions(self) -> Mapping[str, ActionKind]:
         """The catalogue: what ``act`` accepts."""
 
-    async def check(self, action: Action) -> None:
-        """Raises what stands against it now, typed; without side effects."""
+    async def check(self, action: Action) -> str:
+        """What would be done, in one line, without side effects. Raises what stands against it now, typed."""
 
     async def act(self, action: Action) -> str:
         """Check again, do it, and say in one line what was done."""
@@ -256,8 +248,10 @@ class SubjectProbe(Protocol):
 class TakesContainers(Protocol):
     """A probe of servers in containers; what the engine says of them is handed in."""
 
-    def tell_containers(self, states: Mapping[str, Mapping[str, Scalar]]) -> None:
+    def tell_containers(self, states: Mapping[str, Mapping[str, Scalar]], trouble: str = "") -> None:
         """By node id: ``state`` as the engine words it, ``exit_code``, ``oom_killed``, ``since_at``.
+
+        ``trouble`` is what is wrong with the engine; empty while it answers.
 
         It takes the place of all that was told before: a node that is not named has no container that is known of.
         """

@@ -1,34 +1,56 @@
 """The ticket desk: the one writer of tickets.
 
-A violation opens one ticket, deduplicated by invariant and node; repeats update it; its end resolves it. What a
-person decided stays decided: a ticket that is held keeps that status through repeats and through the end of the
-violation, and one that is escalated is never reopened by a repeat, so neither can go round in circles. An observation
-that could not be made reaches nobody here: it closes no violation, so it resolves no ticket.
+A violation opens one ticket, deduplicated by invariant and node; repeats update it; its end resolves it. ``lifecycle``
+is the table of what may follow what; nothing here changes a status otherwise. An observation that could not be made
+reaches nobody here: it closes no violation, so it resolves no ticket. Every change is also said in the history of its
+ticket.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
 from operator_protocol.codec import Body
-from operator_protocol.errors import BadRequest, Conflict
-from operator_protocol.models import Diagnosis, Ticket, TicketStatus, Violation
+from operator_protocol.errors import BadRequest, Conflict, Unavailable
+from operator_protocol.models import Diagnosis, Ticket, TicketEvent, TicketRecord, TicketStatus, Violation
 from operator_protocol.records import to_body
 from operator_protocol.topics import TICKET_OPENED, TICKET_RESOLVED, TICKET_UPDATED
 from operatord.clock import Clock
+from operatord.tickets.lifecycle import Event, move
 
 if TYPE_CHECKING:  # SQLAlchemy is behind it: a quarter of a second that a start cannot spare
-    from operatord.tickets.db import TicketDB
+    from operatord.tickets.db import Page, TicketDB
+    from operatord.tickets.shared import SharedTickets
 
 Publish = Callable[[str, Body], None]
 Tickets: TypeAlias = list[Ticket]
 
 STATUSES: tuple[TicketStatus, ...] = get_args(TicketStatus)
 MAX_NOTES = 100
+DAEMON = "operatord"
+AGENT = "agent"
 _INTERRUPTED: tuple[TicketStatus, ...] = ("diagnosing", "acting")
 """What only a living daemon can be doing."""
-_DIAGNOSABLE: tuple[TicketStatus, ...] = ("open", "diagnosing", "diagnosed")
+_WAYS: Mapping[TicketStatus, Event] = {
+    "open": "reopen",
+    "acting": "act",
+    "resolved": "resolve",
+    "escalated": "escalate",
+    "held": "hold",
+}
+"""How a ticket gets to a status that is asked for by its name."""
+
+
+class Origin(NamedTuple):
+    """Where the tickets of this desk are from."""
+
+    host: str = ""
+    cluster: str = ""
+    boot: str = ""
+
+
+NOWHERE = Origin()
 
 
 class Key(NamedTuple):
@@ -41,10 +63,20 @@ class Key(NamedTuple):
 class TicketDesk:
     """Tickets and their life. Every change is on disk before it is published."""
 
-    def __init__(self, db: "TicketDB", publish: Publish, wall: Clock = time.time) -> None:
+    def __init__(
+        self,
+        db: "TicketDB",
+        publish: Publish,
+        wall: Clock = time.time,
+        *,
+        origin: Origin = NOWHERE,
+        shared: "SharedTickets | None" = None,
+    ) -> None:
         self._db = db
+        self._shared = shared
         self._publish = publish
         self._wall = wall
+        self._origin = origin
         self._unresolved: dict[Key, Ticket] = {}
         self._heard: dict[int, str] = {}
         """Ticket id to the violation that it last heard of."""
@@ -61,7 +93,7 @@ class TicketDesk:
         resumed = []
         for ticket in list(self._unresolved.values()):
             if ticket.status in _INTERRUPTED:
-                kept = self._save(self._noted(replace(ticket, status="open"), f"{ticket.status} was interrupted"))
+                kept = self._move(ticket, "interrupted", note=f"{ticket.status} was interrupted")
             else:
                 kept = ticket
                 self._publish(TICKET_UPDATED, to_body(ticket))
@@ -81,60 +113,94 @@ class TicketDesk:
         settled = [self._end(ticket, "ended while it was not being watched") for ticket in ended]
         return [ticket for ticket in settled if ticket.status == "resolved"]
 
+    # what the monitor tells
+
     def opened(self, violation: Violation) -> Ticket:
         """Open a ticket for ``violation``, or update the unresolved one of the same invariant and node."""
         ticket = self._unresolved.get(Key(violation.invariant, violation.node))
         now = self._wall()
         if ticket is None:
-            fresh = Ticket(
-                id=0,
-                invariant=violation.invariant,
-                node=violation.node,
-                severity=violation.severity,
-                status="open",
-                message=violation.message,
-                opened_at=now,
-                updated_at=now,
-            )
-            ticket = self._db.add(fresh, violation.id)
-            self._unresolved[_key(ticket)] = ticket
-            self._heard[ticket.id] = violation.id
-            self._publish(TICKET_OPENED, to_body(ticket))
-            return ticket
+            return self._open(violation, now)
         told_before = self._heard.get(ticket.id) == violation.id
-        self._heard[ticket.id] = violation.id
-        return self._save(
-            replace(
-                ticket,
-                occurrences=ticket.occurrences + (0 if told_before else 1),
-                message=violation.message,
-                severity=violation.severity,
-                updated_at=now,
-            )
+        again = replace(
+            ticket,
+            occurrences=ticket.occurrences + (0 if told_before else 1),
+            message=violation.message,
+            severity=violation.severity,
+            updated_at=now,
         )
+        said = {"violation": to_body(violation), "occurrences": again.occurrences}
+        return self._save(again, self._said("repeated", said, at=now), violation_id=violation.id)
+
+    def _open(self, violation: Violation, now: float) -> Ticket:
+        fresh = Ticket(
+            id=0,
+            invariant=violation.invariant,
+            node=violation.node,
+            severity=violation.severity,
+            status="open",
+            message=violation.message,
+            opened_at=now,
+            updated_at=now,
+            **self._origin._asdict(),
+        )
+        said = {"violation": to_body(violation), **self._origin._asdict()}
+        ticket = self._db.add(fresh, violation.id, self._said("opened", said, at=now))
+        self._unresolved[_key(ticket)] = ticket
+        self._heard[ticket.id] = violation.id
+        self._publish(TICKET_OPENED, to_body(ticket))
+        return ticket
 
     def closed(self, violation: Violation) -> Ticket | None:
         """The violation ended: resolve its ticket. None if there is none."""
         ticket = self._unresolved.get(Key(violation.invariant, violation.node))
         return None if ticket is None else self._end(ticket, "")
 
-    def set_status(self, ticket_id: int, status: str, note: str = "") -> Ticket:
-        """Move a ticket by hand.
+    # what people do
 
-        Raises ``BadRequest`` for a status that there is not, ``NotFound``, and ``Conflict`` for what would be a second
-        unresolved ticket of one trouble.
+    def hold(self, ticket_id: int, note: str = "", *, who: str = DAEMON) -> Ticket:
+        """A person keeps it: until it is reopened or resolved by hand, nothing else moves it. Raises ``Conflict``."""
+        return self._move(self.get(ticket_id), "hold", who=who, note=note)
+
+    def resolve(self, ticket_id: int, note: str = "", *, who: str = DAEMON) -> Ticket:
+        """A person says that it is over."""
+        return self._move(self.get(ticket_id), "resolve", who=who, note=note)
+
+    def reopen(self, ticket_id: int, note: str = "", *, who: str = DAEMON) -> Ticket:
+        """Take up again what was resolved, held or escalated.
+
+        Raises ``Conflict`` for a ticket that is worked on, and for what would be a second unresolved one of a trouble.
         """
-        wanted = read_status(status)
         ticket = self.get(ticket_id)
         other = self._unresolved.get(_key(ticket))
-        if wanted != "resolved" and other is not None and other.id != ticket_id:
+        if other is not None and other.id != ticket_id:
             raise Conflict(
                 f"ticket {other.id} is already {other.status} for the same trouble", f"look at ticket {other.id}"
             )
-        now = self._wall()
-        resolved_at = (ticket.resolved_at or now) if wanted == "resolved" else None
-        moved = replace(ticket, status=wanted, updated_at=now, resolved_at=resolved_at)
-        return self._save(self._noted(moved, note) if note else moved)
+        return self._move(ticket, "reopen", who=who, note=note)
+
+    def escalate(self, ticket_id: int, note: str = "", *, who: str = DAEMON) -> Ticket:
+        """A person must look. One that is held stays held. Raises ``Conflict`` for one that is resolved."""
+        return self._move(self.get(ticket_id), "escalate", who=who, note=note)
+
+    def note(self, ticket_id: int, text: str, *, who: str = DAEMON) -> Ticket:
+        """Add a line to a ticket; it shows the last ``MAX_NOTES``, its history has them all."""
+        ticket = self._noted(self.get(ticket_id), text, who)
+        return self._save(replace(ticket, updated_at=self._wall()), self._said("note", {"text": text}, who))
+
+    def set_status(self, ticket_id: int, status: str, note: str = "", *, who: str = DAEMON) -> Ticket:
+        """Move a ticket to ``status`` in the way that leads there.
+
+        Raises ``BadRequest`` for one that there is not or that nobody is moved to, ``NotFound`` and ``Conflict``.
+        """
+        event = _WAYS.get(read_status(status))
+        if event is None:
+            raise BadRequest(f"a ticket becomes {status} by its diagnosis only", f"one of {', '.join(_WAYS)}")
+        if event == "reopen":
+            return self.reopen(ticket_id, note, who=who)
+        return self._move(self.get(ticket_id), event, who=who, note=note)
+
+    # what the agent does
 
     def begin_diagnosis(self, ticket_id: int) -> Ticket:
         """The agent takes a ticket up. One that is held, escalated or acting keeps its status.
@@ -142,30 +208,38 @@ class TicketDesk:
         Raises ``NotFound``, or ``Conflict`` if it is resolved: taking it up would reopen it, and nothing would ever
         close it again, because its violation has ended.
         """
-        ticket = self.get(ticket_id)
-        if ticket.status == "resolved":
-            raise Conflict(f"ticket {ticket_id} is resolved", "only unresolved tickets are diagnosed")
-        if ticket.status not in ("open", "diagnosed"):
-            return ticket
-        return self._save(replace(ticket, status="diagnosing", updated_at=self._wall()))
+        return self._move(self.get(ticket_id), "diagnose", who=AGENT)
 
     def give_up_diagnosis(self, ticket_id: int) -> Ticket:
         """The agent could not answer: the ticket is as open, or as diagnosed, as it was before."""
         ticket = self.get(ticket_id)
-        if ticket.status != "diagnosing":
-            return ticket
-        status: TicketStatus = "open" if ticket.diagnosis is None else "diagnosed"
-        return self._save(replace(ticket, status=status, updated_at=self._wall()))
+        return ticket if ticket.status != "diagnosing" else self._move(ticket, _back(ticket), who=AGENT)
 
     def attach_diagnosis(self, ticket_id: int, diagnosis: Diagnosis) -> Ticket:
-        """Put a diagnosis on a ticket. One that is acting, held, escalated or resolved keeps its status."""
-        ticket = self.get(ticket_id)
-        status: TicketStatus = "diagnosed" if ticket.status in _DIAGNOSABLE else ticket.status
-        return self._save(replace(ticket, diagnosis=diagnosis, status=status, updated_at=self._wall()))
+        """Put a diagnosis on a ticket. One that is acting, held, escalated or resolved keeps its status.
 
-    def note(self, ticket_id: int, text: str) -> Ticket:
-        """Add a line to a ticket; the oldest lines go when there are more than ``MAX_NOTES``."""
-        return self._save(replace(self._noted(self.get(ticket_id), text), updated_at=self._wall()))
+        The one before it stays in the history.
+        """
+        ticket = self.get(ticket_id)
+        now = self._wall()
+        moved = replace(ticket, diagnosis=diagnosis, status=move(ticket.id, ticket.status, "answered"), updated_at=now)
+        said = {"diagnosis": to_body(diagnosis), "from": ticket.status, "to": moved.status}
+        return self._save(moved, self._said("diagnosis", said, AGENT, at=now))
+
+    def begin_action(self, ticket_id: int, *, who: str = AGENT) -> Ticket:
+        """An action for this ticket begins. One that is held stays held. Raises ``Conflict`` if it is resolved."""
+        return self._move(self.get(ticket_id), "act", who=who)
+
+    def end_action(self, ticket_id: int, *, succeeded: bool, note: str = "", who: str = AGENT) -> Ticket:
+        """The action is over. If it failed or did not help, a person must look; one that is resolved stays that."""
+        ticket = self.get(ticket_id)
+        return self._move(ticket, _back(ticket) if succeeded else "failed", who=who, note=note)
+
+    def say(self, ticket_id: int, what: str, data: Mapping[str, Any], *, who: str = DAEMON) -> None:
+        """Keep ``data`` in the history of a ticket, which does not change otherwise: evidence, an action, a step."""
+        self._db.say(self.get(ticket_id).id, self._said(what, data, who))
+
+    # looking
 
     def get(self, ticket_id: int) -> Ticket:
         """One ticket. Raises ``NotFound``."""
@@ -174,14 +248,48 @@ class TicketDesk:
                 return ticket
         return self._db.get(ticket_id).ticket
 
+    def record(self, ticket_id: int) -> TicketRecord:
+        """A ticket with everything that was ever said of it. Raises ``NotFound``."""
+        return self._db.record(ticket_id)
+
     def latest(self) -> Ticket | None:
         """The unresolved ticket that most needs a look: the worst severity first, then the oldest."""
         ranks = {"critical": 0, "warning": 1, "info": 2}
         return min(self._unresolved.values(), key=lambda one: (ranks[one.severity], one.id), default=None)
 
+    def page(
+        self,
+        status: str | None = None,
+        limit: int = 50,
+        *,
+        since: float | None = None,
+        before: int | None = None,
+        reopened: bool = False,
+    ) -> "Page":
+        """The newest tickets, newest first, as ``TicketQueries.page``.
+
+        Raises ``BadRequest`` for a status that there is not.
+        """
+        known = None if status is None else read_status(status)
+        return self._db.page(known, max(1, limit), since=since, before=before, reopened=reopened)
+
+    async def page_everywhere(
+        self,
+        status: TicketStatus | None = None,
+        limit: int = 50,
+        *,
+        since: float | None = None,
+        before: int | None = None,
+        reopened: bool = False,
+    ) -> "Page":
+        """As ``page``, of all hosts. Raises ``Unavailable`` without a shared database, or if it does not answer."""
+        if self._shared is None:
+            raise Unavailable("no database is shared with other hosts", "[tickets] url in the configuration names one")
+        return await self._shared.page(status, limit, since=since, before=before, reopened=reopened)
+
     def list(self, status: str | None = None, limit: int = 50) -> Tickets:
-        """The newest tickets, newest first. Raises ``BadRequest`` for a status that there is not."""
-        return self._db.list(None if status is None else read_status(status), max(1, limit))
+        """The tickets of the first ``page``."""
+        return self.page(status, limit).tickets
 
     def unresolved(self) -> Tickets:
         """Every ticket that is not resolved, oldest first."""
@@ -191,23 +299,42 @@ class TicketDesk:
         """Earlier, resolved tickets of the same invariant and node."""
         return self._db.alike(ticket, limit)
 
+    # writing
+
     def _end(self, ticket: Ticket, remark: str) -> Ticket:
+        remark = remark or ("the violation ended" if ticket.status == "held" else "")
+        return self._move(ticket, "ended", note=remark)
+
+    def _move(self, ticket: Ticket, event: Event, *, who: str = DAEMON, note: str = "") -> Ticket:
+        """Raises ``Conflict`` for what the table does not allow; what changes nothing is not written."""
+        status = move(ticket.id, ticket.status, event)
+        if status == ticket.status and not note:
+            return ticket
         now = self._wall()
-        if ticket.status == "held":
-            return self._save(replace(self._noted(ticket, remark or "the violation ended"), updated_at=now))
-        ended = replace(ticket, status="resolved", resolved_at=now, updated_at=now)
-        return self._save(self._noted(ended, remark) if remark else ended)
+        moved = replace(
+            ticket,
+            status=status,
+            updated_at=now,
+            resolved_at=(ticket.resolved_at or now) if status == "resolved" else None,
+            reopened=ticket.reopened + (event == "reopen" and status != ticket.status),
+        )
+        said = {"event": event, "from": ticket.status, "to": status} | ({"note": note} if note else {})
+        return self._save(self._noted(moved, note, who) if note else moved, self._said("status", said, who, at=now))
 
-    def _noted(self, ticket: Ticket, text: str) -> Ticket:
+    def _said(self, what: str, data: Mapping[str, Any], who: str = DAEMON, *, at: float | None = None) -> TicketEvent:
+        return TicketEvent(0, self._wall() if at is None else at, who, what, data)
+
+    def _noted(self, ticket: Ticket, text: str, who: str) -> Ticket:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
-        return replace(ticket, notes=[*ticket.notes, f"{stamp} {text}"][-MAX_NOTES:])
+        by = "" if who == DAEMON else f"{who}: "
+        return replace(ticket, notes=[*ticket.notes, f"{stamp} {by}{text}"][-MAX_NOTES:])
 
-    def _save(self, ticket: Ticket) -> Ticket:
+    def _save(self, ticket: Ticket, event: TicketEvent, *, violation_id: str = "") -> Ticket:
         resolved = ticket.status == "resolved"
         key = _key(ticket)
         known = self._unresolved.get(key)
-        violation_id = self._heard.get(ticket.id, "") or self._db.get(ticket.id).violation_id
-        self._db.save(ticket, violation_id)
+        violation_id = violation_id or self._heard.get(ticket.id, "") or self._db.get(ticket.id).violation_id
+        self._db.save(ticket, violation_id, event)
         if not resolved:
             self._unresolved[key] = ticket
             self._heard[ticket.id] = violation_id
@@ -225,6 +352,10 @@ def read_status(status: str) -> TicketStatus:
         if status == known:
             return known
     raise BadRequest(f"unknown ticket status {status!r}", f"one of {', '.join(STATUSES)}")
+
+
+def _back(ticket: Ticket) -> Event:
+    return "back_to_open" if ticket.diagnosis is None else "back_to_diagnosed"
 
 
 def _key(ticket: Ticket) -> Key:

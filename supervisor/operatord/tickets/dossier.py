@@ -9,7 +9,7 @@ in it, or a diagnosis would be a look at the answer sheet. It travels to the age
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from operator_protocol.models import ClusterHealth, ProcessState, Ticket, Violation, WorkloadSample
+from operator_protocol.models import ClusterEvent, ClusterHealth, ProcessState, Ticket, Violation, WorkloadSample
 
 WINDOW_S = 60.0
 """How far around the onset the dossier reaches, to either side."""
@@ -53,6 +53,8 @@ class Dossier:
     """Changes of the subject's processes, oldest first; of each also the last state from before the window."""
     logs: Mapping[str, list[LogLine]] = field(default_factory=dict)
     """By process name, oldest first."""
+    events: list[ClusterEvent] = field(default_factory=list)
+    """What the servers' logs told of the cluster; oldest first. Their lines may have been too many for ``logs``."""
     workload: list[WorkloadSample] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
     """Figures that changed within the window."""

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest
-from operator_protocol.models import ClusterHealth, ProcessState, Ticket, Violation, WorkloadSample
+from operator_protocol.models import ClusterEvent, ClusterHealth, ProcessState, Ticket, Violation, WorkloadSample
 from operator_protocol.records import from_body
-from operator_protocol.topics import CLUSTER_HEALTH, VIOLATION_CLOSED, VIOLATION_OPENED, WORKLOAD_SAMPLE
+from operator_protocol.topics import CLUSTER_EVENT, CLUSTER_HEALTH, VIOLATION_CLOSED, VIOLATION_OPENED, WORKLOAD_SAMPLE
 from operatord.clock import Clock
 from operatord.tickets.dossier import WINDOW_S, Dossier, LogLine, Series
 
@@ -31,10 +31,14 @@ _KEPT_LINES = 400
 """Log lines kept for each process."""
 _KEPT_POINTS = 600
 """Points kept of each figure of each node: five minutes of observations."""
-_FIGURE = re.compile(r"p99|latency|lag|memory|ops_per_sec|clients")
+_FIGURE = re.compile(
+    r"p99|latency|lag|memory|ops_per_sec|clients|_share|ping|asked_ms|retransmits|disk_used|sent_per_s|segments_in"
+)
 """Figures worth following: gauges that a threshold or an engineer would look at, no counters and no numbers of ids."""
 _KEPT_VIOLATIONS = 200
-_MAX_FIGURES = 16
+_KEPT_TOLD = 400
+"""Events that the servers' logs told, of all nodes."""
+_MAX_FIGURES = 24
 """Figures followed for each node."""
 _MAX_PROCESSES = 64
 
@@ -45,6 +49,7 @@ _GIVEN_LINES_IN_ALL = 720
 _GIVEN_LINE_CHARS = 400
 _GIVEN_POINTS = 60
 _GIVEN_SAMPLES = 150
+_GIVEN_TOLD = 60
 _GIVEN_PREVIOUS = 3
 _GIVEN_VIOLATIONS = 100
 
@@ -70,11 +75,13 @@ class History:
         self._figures: dict[tuple[str, str], deque[tuple[float, float]]] = {}
         self._figures_of: dict[str, int] = {}
         self._samples: deque[WorkloadSample] = deque(maxlen=_KEPT_SAMPLES)
+        self._told: deque[ClusterEvent] = deque(maxlen=_KEPT_TOLD)
         self._processes: dict[str, _Process] = {name: _Process() for name in load_workers}
         self._open: dict[str, Violation] = {}
         self._ended: deque[Violation] = deque(maxlen=_KEPT_VIOLATIONS)
         self._takers: dict[str, Callable[[Body], None]] = {
             CLUSTER_HEALTH: self._take_health,
+            CLUSTER_EVENT: self._take_event,
             WORKLOAD_SAMPLE: self._take_sample,
             VIOLATION_OPENED: self._take_opened,
             VIOLATION_CLOSED: self._take_closed,
@@ -111,6 +118,7 @@ class History:
             health_history=self._health_around(onset_at),
             process_events=_nearest(sorted(events, key=_since), _since, onset_at, _GIVEN_EVENTS),
             logs={name: lines for name, lines in logs.items() if lines},
+            events=_around(self._told, lambda event: event.at, onset_at, _GIVEN_TOLD),
             workload=_around(self._samples, lambda sample: sample.sampled_at, onset_at, _GIVEN_SAMPLES),
             series=self._series_around(onset_at),
             previous=[_slim(one) for one in previous[:_GIVEN_PREVIOUS]],
@@ -147,6 +155,10 @@ class History:
             points = self._figures[node, name] = deque(maxlen=_KEPT_POINTS)
         points.append((at, value))
 
+    def _take_event(self, body: Body) -> None:
+        event = from_body(ClusterEvent, body)
+        self._told.append(replace(event, text=event.text[:_GIVEN_LINE_CHARS]))
+
     def _take_sample(self, body: Body) -> None:
         self._samples.append(from_body(WorkloadSample, body))
 
@@ -162,7 +174,7 @@ class History:
     def _take_process(self, topic: str, body: Body) -> None:
         name, _, what = topic.removeprefix("process.").rpartition(".")
         if what == "log":
-            process = self._processes.get(name)
+            process = self._processes.get(name) or self._of_container(name)
             line = body.get("line")
             if process is not None and isinstance(line, str):
                 process.lines.append(LogLine(self._wall(), line[:_GIVEN_LINE_CHARS]))
@@ -175,6 +187,13 @@ class History:
             state = from_body(ProcessState, body)
             if not process.events or _life(process.events[-1]) != _life(state):
                 process.events.append(replace(state, reason="") if _TELLTALE.search(state.reason) else state)
+
+    def _of_container(self, name: str) -> _Process | None:
+        """A node that is no process of ours: only its lines are known."""
+        is_node = self._latest is not None and any(node.id == name for node in self._latest.nodes)
+        if not is_node or len(self._processes) >= _MAX_PROCESSES:
+            return None
+        return self._processes.setdefault(name, _Process())
 
     def _health_around(self, onset_at: float) -> list[ClusterHealth]:
         changes = _with_last_before(self._health, onset_at, _observed)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import zmq
@@ -18,10 +19,25 @@ from operator_protocol.codec import Body, pack, unpack_map
 from operator_protocol.errors import BadRequest
 from operatord.rpc import PendingRequests, answer, worker_identity
 from operatord.subjects.base import Handler
-from operatord.zmq_loop import Context, SocketPump
+from operatord.zmq_loop import Context, Socket, SocketPump
 
 BEAT_S = 1.0
+_ARRIVED_MS = 1000
+"""What a worker sends to itself has come by then."""
 Main = Callable[["WorkerContext"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every worker stands on, whoever it is: ZeroMQ with its threads, a socket that is not connected, a loop."""
+
+    context: Context
+    socket: Socket
+    runner: asyncio.Runner
+
+
+_ahead: list[_Ground] = []
+"""Made by ``warm_up`` in a process that was forked ahead, for the worker that it becomes."""
 
 
 class WorkerContext:
@@ -101,48 +117,64 @@ def run(args: Mapping[str, Any]) -> None:
 
     ``args["secret"]`` is what the daemon knows its workers by; a bus that has none takes the name for it.
     """
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(line_buffering=True, errors="replace")
+    ground = _ahead.pop() if _ahead else _lay_ground()
+    socket = ground.socket
     module = importlib.import_module(str(args["module"]))
     name, secret = str(args["name"]), str(args.get("secret", ""))
     identity = worker_identity(name, secret, os.getpid()) if secret else name.encode()
-    # ZeroMQ's own thread connects while this one makes a loop.
-    context: Context = zmq.Context()
-    socket = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.IDENTITY, identity)
-    socket.setsockopt(zmq.LINGER, 100)
-    socket.setsockopt(zmq.SNDHWM, 50_000)
-    socket.setsockopt(zmq.RCVHWM, 1_000)
     socket.connect(str(args["ingest"]))
     try:
-        asyncio.run(_run(name, socket, module.main))
+        with ground.runner:
+            ground.runner.run(_run(name, socket, module.main))
     except BadRequest as error:
         # What the daemon configured it with makes no sense to it, and will not on the next start.
         print(f"cannot work with this configuration: {error}", file=sys.stderr)
         sys.exit(os.EX_CONFIG)
     finally:
         socket.close()
-        context.term()
+        ground.context.term()
 
 
 def warm_up(_: Mapping[str, Any]) -> None:
-    """Do once, for nobody, what every worker does first: the pages that this touches are its own from then on."""
+    """Make what every worker needs, and use it once for nobody: the pages that this touches are its own from then on.
+
+    A ``run`` in the same process finds it.
+    """
 
     async def nothing(ctx: WorkerContext) -> None:
         ctx.ready()
         await asyncio.sleep(0)
 
+    ground = _lay_ground()
+    with ground.context.socket(zmq.ROUTER) as nobody, ground.context.socket(zmq.DEALER) as trial:
+        trial.setsockopt(zmq.LINGER, 0)
+        nobody.setsockopt(zmq.LINGER, 0)
+        # In the abstract namespace, where no file is left behind.
+        address = f"ipc://@operator-spare-{os.getpid()}"
+        nobody.bind(address)
+        trial.connect(address)
+        ground.runner.run(_run("spare", trial, nothing))
+        nobody.poll(_ARRIVED_MS)
+        ground.runner.run(asyncio.sleep(0))  # what was cancelled ends
+    # Until it is somebody, the process ends at TERM as any other.
+    ground.runner.get_loop().remove_signal_handler(signal.SIGTERM)
+    _ahead.append(ground)
+
+
+def _lay_ground() -> _Ground:
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True, errors="replace")
     context: Context = zmq.Context()
     socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.connect("inproc://nobody")
-    try:
-        asyncio.run(_run("spare", socket, nothing))
-    finally:
-        socket.close()
-        context.term()
+    socket.setsockopt(zmq.LINGER, 100)
+    socket.setsockopt(zmq.SNDHWM, 50_000)
+    socket.setsockopt(zmq.RCVHWM, 1_000)
+    runner = asyncio.Runner()
+    runner.get_loop()
+    return _Ground(context, socket, runner)
 
 
 async def _run(name: str, socket: "zmq.Socket[bytes]", main: Main) -> None:

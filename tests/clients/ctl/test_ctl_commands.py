@@ -1,5 +1,9 @@
 """The subcommands that ask once: what they send, what they print as text and as JSON."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from tests.clients import bodies
 from tests.clients.ctl.conftest import Ctl
@@ -59,8 +63,10 @@ def test_endpoint_option_wins_over_the_environment(daemon: ScriptedDaemon, ctl: 
 
 def test_processes_lists_why_a_process_is_not_running(daemon: ScriptedDaemon, ctl: Ctl) -> None:
     gone = bodies.process("valkey-2", "stopped", kind="server", pid=None, signal=9, rss=None)
-    daemon.on("processes", lambda _: {"processes": [to_body(bodies.process(rss=17 << 20)), to_body(gone)]})
+    lives = bodies.process(rss=17 << 20, descriptors=14, threads=3)
+    daemon.on("processes", lambda _: {"processes": [to_body(lives), to_body(gone)]})
     done = ctl("processes")
+    assert re.search(r"FDS +THR\n.* 14 +3\n", done.stdout)
     assert "monitor" in done.stdout
     assert "17.0 MiB" in done.stdout
     assert "ended by signal 9" in done.stdout
@@ -113,6 +119,48 @@ def test_tickets_passes_its_filters_on(daemon: ScriptedDaemon, ctl: Ctl) -> None
     done = ctl("tickets", "--status", "open", "--limit", "5")
     assert "7   open    critical  node_down  valkey-1" in done.stdout
     assert daemon.asked("tickets") == [{"status": "open", "limit": 5}]
+
+
+def test_the_tickets_of_all_hosts_are_told_apart_and_the_next_page_is_named(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    one = to_body(bodies.ticket()) | {"host": "db-1", "cluster": "shop"}
+    daemon.on("tickets", lambda _: {"tickets": [one], "next": 7})
+    done = ctl("tickets", "--everywhere", "--status", "reopened", "--before", "9")
+    assert "db-1  shop     7   open" in done.stdout
+    assert "--before 7" in done.stderr
+    assert daemon.asked("tickets") == [{"reopened": True, "before": 9, "everywhere": True, "limit": 20}]
+
+
+@pytest.mark.parametrize(
+    ("words", "cmd", "args"),
+    [
+        (("hold", "7", "--note", "mine"), "hold", {"id": 7, "note": "mine"}),
+        (("resolve", "7"), "resolve", {"id": 7, "note": ""}),
+        (("reopen", "7"), "reopen", {"id": 7, "note": ""}),
+        (("note", "7", "it", "is fine"), "note", {"id": 7, "text": "it is fine"}),
+    ],
+)
+def test_what_people_do_with_a_ticket_is_asked_for_and_told(
+    daemon: ScriptedDaemon, ctl: Ctl, words: tuple[str, ...], cmd: str, args: dict[str, object]
+) -> None:
+    daemon.on(cmd, lambda _: {"ticket": to_body(bodies.ticket()), "message": "a remark"})
+    done = ctl(*words)
+    assert (done.returncode, done.stdout) == (0, "ticket 7 is open\na remark\n")
+    assert daemon.asked(cmd) == [args]
+
+
+def test_an_export_asks_page_by_page(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    def page(args: Mapping[str, Any]) -> Body:
+        number = 9 if args["before"] is None else 8
+        record = {"ticket": to_body(bodies.ticket(number)), "violation": "v", "history": []}
+        return {"records": [record], "next": 9 if number == 9 else None}
+
+    daemon.on("export", page)
+    document = any_json(ctl("tickets", "export", "--status", "open").stdout)
+    assert [record["ticket"]["id"] for record in document["records"]] == [9, 8]
+    assert daemon.asked("export") == [
+        {"status": "open", "before": None, "limit": 100},
+        {"status": "open", "before": 9, "limit": 100},
+    ]
 
 
 def test_no_tickets_is_said(daemon: ScriptedDaemon, ctl: Ctl) -> None:

@@ -162,7 +162,7 @@ def test_a_recovery_that_is_not_verified_in_time_is_exit_4(daemon: ScriptedDaemo
 
 def test_on_a_terminal_the_countdown_is_counted(daemon: ScriptedDaemon, ctl_env: dict[str, str]) -> None:
     count_down_and_inject(daemon)
-    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=15)
+    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=30)
     child.expect_exact("kill valkey-1 in 3… 2… 1… ")
     child.expect_exact("fault id f1")
     child.expect(pexpect.EOF)
@@ -173,7 +173,7 @@ def test_on_a_terminal_the_countdown_is_counted(daemon: ScriptedDaemon, ctl_env:
 def test_ctrl_c_during_the_countdown_calls_the_fault_off(daemon: ScriptedDaemon, ctl_env: dict[str, str]) -> None:
     count_down_and_inject(daemon, 3, tick_s=60)
     daemon.on("recover", lambda _: {"recovered": [], "message": "called off"})
-    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=15)
+    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=30)
     child.expect_exact("in 3… ")
     child.sendintr()
     child.expect_exact("calling it off")
@@ -198,7 +198,7 @@ def test_ctrl_c_never_calls_off_what_somebody_else_has_asked_for(
 
     daemon.on("fault", inject)
     daemon.on("recover", lambda _: {"recovered": [], "message": "called off"})
-    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=15)
+    child = pexpect.spawn(CTL[0], [*CTL[1:], "fault"], env=ctl_env, encoding="utf-8", timeout=30)
     child.expect_exact("kill valkey-1 in 3… 2… ")
     child.sendintr()
     child.expect(pexpect.EOF)

@@ -6,6 +6,7 @@ from tests.clients import bodies
 
 from operator_clients.ctl.served import ServedByNodes
 from operator_clients.ctl.story import Story
+from operator_protocol.codec import Body
 from operator_protocol.frames import Frame, Header
 from operator_protocol.models import Node, Scalar
 from operator_protocol.records import to_body
@@ -77,6 +78,16 @@ def test_degraded_samples_outside_the_fault_do_not_count() -> None:
     bus.samples(5, [100])
     assert bus.story.degraded_seen is False
     assert "no degraded sample between injection and recovery" in bus.story.problems()
+
+
+def test_a_fault_that_leaves_its_target_serving_need_not_show_in_the_load() -> None:
+    bus = Bus()
+    bus.samples(1, [2000, 2000])
+    bus.fault(3.0, "injected", injected_at=WALL + 3.0)
+    bus.samples(4, [2000])
+    bus.story.outages = {"kill": False}
+    assert bus.story.degraded_expected is False
+    assert "no degraded sample between injection and recovery" not in bus.story.problems()
 
 
 def test_a_whole_story_has_no_problems() -> None:
@@ -159,3 +170,40 @@ def test_both_counts_cover_the_same_window_and_a_difference_is_a_problem() -> No
         bus.at(second + 0.5, "workload.sample", bodies.sample(2000, 2000 * second))
     assert bus.story.figures()["operations"] == {"counted": 8000, "served_by_nodes": 6000, "difference": -0.25}
     assert "the load counted 8000 operations, the nodes 6000" in bus.story.problems()
+
+
+def action(status: str, **members: object) -> Body:
+    body: Body = {"id": 1, "ticket": 1, "kind": "start_server", "target": "valkey-1", "status": status}
+    return body | members
+
+
+def test_the_report_says_that_the_agent_repaired_it() -> None:
+    bus = Bus()
+    bus.fault(3.0, "injected", injected_at=WALL + 3.0)
+    bus.at(5.0, "action.proposed", action("proposed"))
+    bus.at(6.0, "action.started", action("running"))
+    bus.fault(7.5, "recovered", state="recovered", recovered_by="observation")
+    bus.at(8.0, "action.finished", action("succeeded", result="it is over"))
+    figures = bus.story.figures()
+    assert (figures["repaired_by"], figures["recovered_after_s"]) == ("agent", 1.5)
+    assert figures["action"]["result"] == "it is over"
+
+
+def test_the_report_says_who_else_repaired_it() -> None:
+    bus = whole_story()
+    assert (bus.story.figures()["repaired_by"], bus.story.figures()["action"]) == ("recovery", None)
+    for begun, status, by, repaired in (
+        (6.0, "failed", "undo", "recovery"),
+        (6.0, "failed", "observation", "somebody else"),
+        (9.0, "succeeded", "observation", "somebody else"),
+        (None, "proposed", "observation", "somebody else"),
+    ):
+        bus = Bus()
+        bus.fault(3.0, "injected", injected_at=WALL + 3.0)
+        bus.at(5.0, "action.proposed", action("proposed"))
+        if begun is not None:
+            bus.at(begun, "action.started", action("running"))
+        bus.fault(8.0, "recovered", state="recovered", recovered_by=by)
+        if begun is not None:
+            bus.at(10.0, "action.finished", action(status))
+        assert bus.story.figures()["repaired_by"] == repaired

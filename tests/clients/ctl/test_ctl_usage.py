@@ -22,6 +22,11 @@ from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, Intern
         (("ticket", "seven"), "'seven' is not a whole number above zero"),
         (("tickets", "--status", "opne"), "invalid choice: 'opne'"),
         (("tickets", "--limit", "0"), "'0' is not a whole number above zero"),
+        (("tickets", "--since", "noon"), "'noon' is neither a duration like 90 or 1m30s nor a time of day"),
+        (("tickets", "--output", "x.json"), "--format and --output go with: operatorctl tickets export"),
+        (("tickets", "export", "--everywhere"), "each daemon exports its own tickets"),
+        (("ticket", "7", "--output", "x.json"), "--output goes with --export"),
+        (("note", "7"), "the following arguments are required: TEXT"),
         (("fault", "--for", "soon"), "'soon' is not a duration like 10, 500ms, 30s or 1m30s"),
         (("fault", "--countdown", "1.5"), "a countdown has whole seconds"),
         (("workload", "pause"), "invalid choice: 'pause'"),
@@ -113,7 +118,7 @@ def test_ctrl_c_is_quiet(daemon: ScriptedDaemon, start_ctl: Popen) -> None:
     process = start_ctl("wait", "fault.recovered")
     daemon.wait_joined()
     process.send_signal(2)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "")
 
 

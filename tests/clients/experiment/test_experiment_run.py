@@ -141,6 +141,7 @@ def test_a_refused_fault_is_exit_1_with_the_daemons_reason_and_nothing_is_owed(
     document = any_json(done.stdout)
     assert (done.returncode, document["verdict"]) == (1, "refused")
     assert "the last live copy" in document["reason"]
+    assert done.stderr.count("the last live copy") == 1
     assert lab.daemon.asked("recover") == []
 
 
@@ -162,7 +163,7 @@ def test_what_the_daemon_does_not_have_is_refused_before_anything_is_done(
     assert told in rehearsed.stdout
     done = ctl("experiment", "run", write(steps))
     assert done.returncode == 1
-    assert told in done.stderr
+    assert done.stderr.count(told) == 1
     assert lab.daemon.asked("fault") == []
     assert lab.daemon.asked("workload") == [{"action": "show"}]
 

@@ -12,6 +12,7 @@ from operator_protocol.models import (
     AgentStep,
     Alternative,
     ChapterState,
+    ClusterEvent,
     ClusterHealth,
     Diagnosis,
     EvidenceItem,
@@ -32,7 +33,18 @@ from operator_protocol.state import State
 BOOT = "b00t"
 EPOCH = 1_700_000_000.0
 VICTIM = "valkey-1"
-Record = AgentStep | ChapterState | ClusterHealth | Fault | ProcessState | Ticket | Violation | WorkloadSample | Body
+Record = (
+    AgentStep
+    | ChapterState
+    | ClusterEvent
+    | ClusterHealth
+    | Fault
+    | ProcessState
+    | Ticket
+    | Violation
+    | WorkloadSample
+    | Body
+)
 
 STAGES = [
     ("Welcome", "A real Valkey Cluster of six nodes runs on this machine: three primaries, three replicas."),

@@ -17,7 +17,7 @@ from typing import Self
 
 import pyte
 
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 # The program gets the pty as its controlling terminal, so that keys become signals as they do for a person.
 _WITH_TERMINAL = (
     "import fcntl,os,sys,termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -12,7 +13,8 @@ from operator_clients.viewer.compose import compose
 from operator_clients.viewer.layout import MIN_HEIGHT, MIN_WIDTH, Size, arrange, too_small
 from operator_clients.viewer.session import Notice, Shell
 from operator_clients.viewer.view import View
-from operator_protocol.models import ClusterHealth
+from operator_protocol.models import Action, ClusterHealth, Node
+from operator_protocol.records import to_body
 
 SIZES = [Size(80, 24), Size(120, 40), Size(200, 60)]
 SHELL = Shell("/run/operatord", "operatord start", joined=True, status="live", age_s=0.1)
@@ -85,6 +87,15 @@ def test_state_is_told_by_glyph_and_colour() -> None:
     assert "◐ valkey-0 primary degraded" in shown(film.view())
     assert "? valkey-1 primary unknown" in shown(film.view())
     assert YELLOW in codes(draw(film.view()), "◐")
+
+
+def test_a_node_that_is_down_and_that_its_cluster_takes_for_up_is_shown_as_both() -> None:
+    nodes = [Node(f"tikv{number}", "tikv", "", f"127.0.0.1:2016{number}", "up") for number in range(8)]
+    nodes[1] = replace(nodes[1], state="down", signals={"container": "down", "probe": "down", "cluster": "up"})
+    film = scenes.Film().show("cluster.health", ClusterHealth("tikv", False, "", nodes))
+    told = shown(film.view(), SIZES[1])
+    assert "✗ tikv1    tikv    down cluster ✓" in told
+    assert "no group" not in told
 
 
 def test_nothing_is_coloured_where_no_colour_is_wanted() -> None:
@@ -193,12 +204,12 @@ def test_a_worker_that_was_killed_is_seen_going_and_coming_back() -> None:
 
 
 def test_what_does_the_work_of_a_fault_is_shown_until_that_is_over_and_leaves_the_columns_straight() -> None:
-    film = scenes.healthy().show("process.slow-valkey-1.state", scenes.process("slow-valkey-1"))
+    film = scenes.healthy().show("process.slow-valkey-1.state", scenes.process("slow-valkey-1", kind="tool"))
     rows = [line for line in text_of(draw(film.view(), SIZES[1])) if re.search("slow-valkey-1|ycsb", line)]
     starts = {row.index(" ready") for row in rows if " ready" in row}
     assert len(rows) > 1
     assert len(starts) == 1
-    film.show("process.slow-valkey-1.state", scenes.process("slow-valkey-1", "stopped"))
+    film.show("process.slow-valkey-1.state", scenes.process("slow-valkey-1", "stopped", kind="tool"))
     assert "○ slow-valkey-1" not in shown(film.view(), SIZES[1])
     film.show("process.agent.state", scenes.process("agent", "stopped"))
     assert "○ agent" in shown(film.view(), SIZES[1])
@@ -298,3 +309,17 @@ def test_nothing_moves_where_nothing_may_move() -> None:
     assert all(picture == still[0] for picture in still)
     moving = [text_of(draw(film.view(animate=True, after_s=0.25))) for _ in range(4)]
     assert any(picture != moving[0] for picture in moving)
+
+
+def test_the_agent_panel_tells_of_its_action_and_how_to_approve_it() -> None:
+    film = scenes.diagnosed()
+    proposed = Action(4, 1, "start_server", scenes.VICTIM, "proposed", risk="safe", proposed_by="rules")
+    film.show("action.proposed", to_body(proposed))
+    for size in SIZES:
+        assert f"→ approve 4: start_server {scenes.VICTIM}" in shown(film.view(), size)
+    film.show("action.started", to_body(replace(proposed, status="running", decided_by="ann")))
+    assert f"→ start_server {scenes.VICTIM} running" in shown(film.view())
+    film.show("action.finished", to_body(replace(proposed, status="failed", result="still open after 30 s")))
+    assert "failed: still open after 30 s" in shown(film.view(), SIZES[2])
+    told = [entry.text for entry in film.story.log if entry.kind == "action"]
+    assert told[0] == f"action 4 start_server {scenes.VICTIM} (safe) waits for: operatorctl approve 4"

@@ -37,7 +37,7 @@ class Piped:
         os.set_blocking(self._out.fileno(), False)
         self.text = ""
 
-    def until(self, wanted: str, deadline_s: float = 15.0) -> str:
+    def until(self, wanted: str, deadline_s: float = 30.0) -> str:
         """Wait until ``wanted`` was printed; returns everything so far."""
         give_up_at = time.monotonic() + deadline_s
         while wanted not in self.text:
@@ -58,7 +58,7 @@ class Piped:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         if self.process.stdin is not None:
             self.process.stdin.close()
         self._out.close()
@@ -91,13 +91,13 @@ def test_who_joins_in_the_middle_is_told_how_things_stand(piped: Piped) -> None:
 
 def test_a_reader_that_goes_away_ends_it_without_a_word(piped: Piped) -> None:
     piped.hang_up()
-    assert piped.process.wait(10) == 0
+    assert piped.process.wait(30) == 0
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_it_without_a_traceback(piped: Piped, signum: int, code: int) -> None:
     piped.process.send_signal(signum)
-    assert piped.process.wait(10) == code
+    assert piped.process.wait(30) == code
     assert "Traceback" not in piped.text + (piped.process.stdout.read() or b"").decode()  # type: ignore[union-attr]
 
 
@@ -107,7 +107,7 @@ def test_standard_input_that_ends_ends_it_if_it_is_a_pipe(daemon: ScriptedDaemon
         assert running.process.poll() is None
         assert running.process.stdin is not None
         running.process.stdin.close()
-        assert running.process.wait(10) == 0
+        assert running.process.wait(30) == 0
 
 
 def test_a_reader_that_is_slow_does_not_keep_it_from_ending(daemon: ScriptedDaemon, piped: Piped) -> None:
@@ -115,7 +115,7 @@ def test_a_reader_that_is_slow_does_not_keep_it_from_ending(daemon: ScriptedDaem
         daemon.publish("agent.step", {"ticket": number, "kind": "thought", "text": "x" * 4000})
     time.sleep(0.5)
     piped.process.send_signal(signal.SIGTERM)
-    assert piped.process.wait(10) == 143
+    assert piped.process.wait(30) == 143
 
 
 def test_it_waits_for_a_daemon_and_follows_the_next_one(runtime_dir: Path) -> None:
@@ -156,7 +156,7 @@ def test_closed_standard_output_is_nobody_who_reads_not_a_socket_of_ours(daemon:
         # The second descriptor is no pipe of the bus.
         assert Path(f"/proc/{process.pid}/fd/1").readlink() == Path("/dev/null")
         process.terminate()
-        assert process.wait(10) == 143
+        assert process.wait(30) == 143
 
 
 def test_an_endpoint_that_cannot_be_is_one_line_and_a_usage_error() -> None:

@@ -6,7 +6,7 @@ from tests.clients.viewer import scenes
 
 from operator_clients.viewer.story import LOG_LINES, STEPS_PER_TICKET, Story
 from operator_protocol.frames import Frame
-from operator_protocol.models import AgentStep, ClusterHealth
+from operator_protocol.models import AgentStep, ClusterEvent, ClusterHealth
 
 
 def lines(film: scenes.Film, kind: str = "") -> list[str]:
@@ -105,6 +105,20 @@ def test_another_boot_begins_a_new_story() -> None:
     assert not film.story.log
     assert film.story.detection() is None
     assert film.story.work(film.state) is None
+
+
+def test_what_a_servers_log_tells_is_a_line_with_the_number_of_those_like_it() -> None:
+    film = scenes.Film()
+    film.show("cluster.event", ClusterEvent("tikv1", "leader", "region 4 has a leader here, term 6", 1.0, 4))
+    film.show("cluster.event", ClusterEvent("tikv1", "disk", "the disk went from Normal to AlmostFull", 1.0))
+    film.show("cluster.event", ClusterEvent("tikv2", "unreachable", "cannot reach store 5", 1.0, None, 5, 12))
+    film.show("cluster.event", ClusterEvent("tikv2", "of another version", "news", 1.0))
+    assert [(one.text, one.tone) for one in film.story.log if one.kind == "event"] == [
+        ("tikv1: region 4 has a leader here, term 6", "plain"),
+        ("tikv1: the disk went from Normal to AlmostFull", "warn"),
+        ("tikv2: cannot reach store 5 (and 12 more)", "warn"),
+        ("tikv2: news", "plain"),
+    ]
 
 
 def test_only_changes_become_lines() -> None:

@@ -137,7 +137,7 @@ def test_a_stopped_subscriber_loses_frames_knows_it_and_resyncs_and_the_others_l
             assert told[-1]["status"] == "live"
             assert told[-1]["processes"] == {name: one.restarts for name, one in other.state.processes.items()}
             assert sum(told[-1]["processes"].values()) == 81_000 // 16 + 1
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait()

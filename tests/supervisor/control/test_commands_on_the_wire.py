@@ -115,7 +115,7 @@ def test_an_outcome_whose_frame_was_lost_is_told_after_the_resync(bus: BusDaemon
         line.lose(COMMAND_FINISHED)
         command_id = follower.send("long_work", {"target": "a", "seconds": 0.2})
         events: list[object] = []
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while not any(isinstance(event, Outcome) for event in events):
             assert time.monotonic() < until
             events += follower.poll(0.2)

@@ -45,7 +45,7 @@ class Host:
         self.declared.said(name, line)
         self._moved.set()
 
-    async def until(self, condition: Callable[[], object], what: str, *, timeout_s: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], object], what: str, *, timeout_s: float = 30.0) -> None:
         try:
             async with asyncio.timeout(timeout_s):
                 while not condition():

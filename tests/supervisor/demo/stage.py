@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -9,7 +10,7 @@ from tests.supervisor.faults.toy_cluster import Bench, settle
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import OperatorError
-from operator_protocol.models import ChapterState, ClusterHealth, Diagnosis, Ticket, Violation, WorkloadSample
+from operator_protocol.models import Action, ChapterState, ClusterHealth, Diagnosis, Ticket, Violation, WorkloadSample
 from operator_protocol.records import from_body, to_body
 from operatord.demo.director import Director
 from operatord.subjects.base import Observation
@@ -57,6 +58,44 @@ class ToyLoad:
         self._bench.publish("workload.sample", to_body(sample))
 
 
+class ToyAgent:
+    """An agent that acts when it is told so: on each node that is down, as soon as the story lets it."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self.executes = False
+        self.helps = True
+        self.takes_s = 1.0
+        self._actions: dict[str, Action] = {}
+        self._work: list[asyncio.Task[None]] = []
+
+    def pending(self) -> list[Action]:
+        return [one for one in self._actions.values() if one.status in ("approved", "running")]
+
+    def diagnosed(self, node: str) -> None:
+        if self.executes and node not in self._actions:
+            self._become(Action(len(self._actions) + 1, 1, "start_node", node, "approved", decided_by="policy"))
+            if not self._stage.director.holds_actions:
+                self.release()
+
+    def release(self) -> None:
+        for action in self.pending():
+            if action.status == "approved":
+                self._work.append(asyncio.create_task(self._act(action)))
+
+    async def _act(self, action: Action) -> None:
+        self._become(replace(action, status="running"))
+        await self._stage.timeline.sleep(self.takes_s)
+        if self.helps:
+            await self._stage.cluster.revive(action.target)
+        self._become(replace(action, status="succeeded" if self.helps else "failed"))
+
+    def _become(self, action: Action) -> None:
+        self._actions[action.target] = action
+        topics = {"approved": "action.approved", "running": "action.started"}
+        self._stage.bench.publish(topics.get(action.status, "action.finished"), to_body(action))
+
+
 class Stage:
     """Everything around the director. The monitor is blind, or the agent silent, when told so."""
 
@@ -71,7 +110,9 @@ class Stage:
             clock=self.timeline.clock,
             wall=self.timeline.wall,
             sleep=self.timeline.sleep,
+            agent=(agent := ToyAgent(self)),
         )
+        self.agent = agent
         self.bench.listener = self.director.see
         self.blind = self.silent = False
         self._open: dict[str, tuple[Violation, Ticket]] = {}
@@ -151,6 +192,7 @@ class Stage:
             elif known is not None and known[1].diagnosis is None and not self.silent:
                 found = Diagnosis(f"{node.id} is gone", node.id, "process_killed", "…", 0.9, "rules")
                 self._open[node.id] = (known[0], self._publish_ticket("ticket.updated", known[1], diagnosis=found))
+                self.agent.diagnosed(node.id)
 
     def _detected(self, node_id: str) -> None:
         now = self.timeline.wall()

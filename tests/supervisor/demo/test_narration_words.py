@@ -8,6 +8,7 @@ from operatord.demo import narration
 from operatord.demo.chapter import Chapter
 from operatord.demo.chapters import CHAPTERS
 from operatord.demo.telling import Scene
+from operatord.subjects.tikv.faults.catalogue import all_faults
 
 LONG = "the primary of the shard that owns the slots from 0 to 5460 does not answer and nobody has taken over " * 4
 
@@ -31,6 +32,16 @@ def test_the_longest_messages_are_cut_not_spilled(chapter: Chapter) -> None:
     )
     for one in (scene, Scene(), Scene(fault=fault), Scene(load_running=True)):
         assert_fits(chapter.narration(one))
+
+
+@pytest.mark.parametrize("kind", [*all_faults(), "slow", "client-pause", "an-unknown-one"])
+def test_every_kind_of_fault_has_words_that_fit_and_no_claim_of_a_death_but_for_a_kill(kind: str) -> None:
+    counting = Fault("1", kind, "tikv2", "countdown", role="tikv", remaining=3)
+    broken = Fault("1", kind, "tikv2", "active", role="tikv", owed=True)
+    told = [narration.fault(Scene(countdown=counting)), narration.fault(Scene(fault=broken, owed=[broken]))]
+    for words in told:
+        assert_fits(words)
+    assert ("as if its machine had died" in told[0]) is (kind == "kill")
 
 
 def test_trouble_says_what_where_and_the_way_back() -> None:

@@ -46,6 +46,17 @@ def test_what_a_dead_daemon_owed_is_undone_and_verified(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_server_that_is_down_for_a_reason_of_its_own_is_not_waited_for(tmp_path: Path) -> None:
+    async def run() -> None:
+        bench = Bench(tmp_path)
+        await leave_owed(bench, "node-0")
+        bench.cluster.engine.signal("node-4", signal.SIGKILL)
+        assert await recover(bench, exists=True) == [("node-0", "sweep")]
+        assert (bench.down(), read_owed(bench.path)) == (["node-4"], [])
+
+    asyncio.run(run())
+
+
 def test_a_cluster_that_went_with_its_daemon_is_not_started_again(tmp_path: Path) -> None:
     async def run() -> None:
         bench = Bench(tmp_path)

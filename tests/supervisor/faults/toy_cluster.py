@@ -130,7 +130,7 @@ class ProcessEngine:
         process = self._processes[node]
         process.send_signal(signum)
         if signum in (signal.SIGKILL, signal.SIGTERM):
-            process.wait(10)
+            process.wait(30)
         if signum == signal.SIGSTOP:
             os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
 
@@ -141,7 +141,7 @@ class ProcessEngine:
     def close(self) -> None:
         for process in self._processes.values():
             process.kill()
-            process.wait(10)
+            process.wait(30)
 
     @staticmethod
     def _spawn() -> "subprocess.Popen[bytes]":

@@ -76,21 +76,26 @@ class Stage:
         pid = self.table.pid(name)
         return "" if pid is None else Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
-    async def waits_ms(self, name: str, count: int = 40, spread_s: float = 0.2) -> float:
-        """The mean time that a client waits for an answer, in milliseconds.
+    async def waits_ms(self, name: str, clients: int = 8, count: int = 6, spread_s: float = 0.2) -> float:
+        """The mean time that clients wait for an answer, in milliseconds.
 
-        It asks at random moments, up to ``spread_s`` apart: over less than a period the answer to one question would
+        They ask at random moments, up to ``spread_s`` apart: over less than a period the answer to one question would
         tell when the next one is asked.
         """
-        client = self.client(name)
-        took = []
-        for _ in range(count):
-            await asyncio.sleep(random.uniform(0, spread_s))
-            begun = time.monotonic()
-            await client.command("PING", deadline_s=10)
-            took.append(time.monotonic() - begun)
-        client.close()
-        return statistics.fmean(took) * 1000
+
+        async def took() -> list[float]:
+            client = self.client(name)
+            waited = []
+            for _ in range(count):
+                await asyncio.sleep(random.uniform(0, spread_s))
+                begun = time.monotonic()
+                await client.command("PING", deadline_s=10)
+                waited.append(time.monotonic() - begun)
+            client.close()
+            return waited
+
+        waits = await asyncio.gather(*(took() for _ in range(clients)))
+        return statistics.fmean(one for each in waits for one in each) * 1000
 
     async def answers(self, name: str, within_s: float = 1.0) -> bool:
         client = self.client(name)

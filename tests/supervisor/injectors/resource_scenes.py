@@ -103,7 +103,7 @@ def figure(path: Path, name: str) -> int:
     return next(int(value) for key, value in lines if key == name)
 
 
-def until(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
+def until(condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, f"waited {timeout_s:g} s for {what}"

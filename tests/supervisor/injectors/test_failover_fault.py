@@ -1,6 +1,7 @@
 """A failover in good order: the roles are swapped, nothing is lost, and they are swapped back."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_target_that_gets_its_shard_back_otherwise_owes_nothing(tmp_path: Path
 def test_it_is_undone_even_when_the_target_was_killed_meanwhile(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.desk.inject("failover", "valkey-2", countdown_s=0)
-        await stage.table.terminate("valkey-2")
+        stage.table.signal("valkey-2", signal.SIGKILL)
         (recovered,) = await asyncio.wait_for(stage.desk.recover(), 60)
         assert recovered.recovered_by == "undo"
         assert (await stage.node("valkey-2")).role == "primary"

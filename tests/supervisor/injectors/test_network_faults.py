@@ -194,7 +194,7 @@ def test_a_loss_out_of_bounds_is_refused(stage: Stage, percent: Scalar, said: st
         stage.inject("loss", {"percent": percent})
 
 
-@pytest.mark.parametrize("direction", ["in", "out", "both"])
+@pytest.mark.parametrize("direction", ["in", "out", pytest.param("both", marks=pytest.mark.soak)])
 def test_a_bandwidth_is_reached_and_not_passed(stage: Stage, direction: str) -> None:
     require_part("tbf")
     rate = 200_000

@@ -52,7 +52,7 @@ class Host:
             self.table.beat(name)
         self._moved.set()
 
-    async def until(self, condition: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
         """Wait until ``condition`` holds; looks again whenever something happened."""
         async with asyncio.timeout(timeout_s):
             while not condition():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operatord.processes.output import LineSplitter, LineThrottle, OutputCapture, OutputPolicy, thin
+from operatord.processes.output import LineSplitter, OutputCapture, thin
+from operatord.throttle import LineThrottle, OutputPolicy
 
 
 def split(*pieces: bytes, max_bytes: int = 64 * 1024) -> list[str]:

@@ -9,7 +9,19 @@ from operatord.control.access import Access, Peer, require
 from operatord.control.commands import COMMANDS
 from operatord.keys import KeyRing, KeyStore
 
-READING = {"ping", "hello", "snapshot", "status", "processes", "tickets", "ticket", "faults"}
+READING = {
+    "ping",
+    "hello",
+    "snapshot",
+    "status",
+    "processes",
+    "tickets",
+    "ticket",
+    "export",
+    "actions",
+    "action",
+    "faults",
+}
 
 
 def test_what_a_read_key_may_send_is_a_list_that_grows_on_purpose_only() -> None:

@@ -72,6 +72,10 @@ class PlainServers:
         process = self._running.get(name)
         return process.pid if process is not None and process.poll() is None else None
 
+    def exit_code(self, name: str) -> int | None:
+        """Of the last process of that name; None while it runs."""
+        return self._running[name].poll()
+
     def start_time(self, name: str) -> float | None:
         pid = self.pid(name)
         if pid is None:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.supervisor.subjects.conftest import PlainServers
 
 from operator_protocol.errors import BadRequest, Conflict, NotFound, Unavailable
 from operator_protocol.models import Fault, Scalar
@@ -399,6 +400,21 @@ def test_a_dead_server_is_revived(make_control: ControlFactory, servers: Servers
             await control.revive("valkey-5")
             assert servers.pid("valkey-5") == pid, "a server that runs is left alone"
             await look_until(probe, lambda seen: seen.ok is True)
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_copies_its_primary_ends_when_it_is_stopped_and_need_not_be_killed(
+    make_control: ControlFactory, servers: PlainServers
+) -> None:
+    async def scenario() -> None:
+        control = make_control()
+        async with _cluster(control):
+            for name in ("valkey-3", "valkey-4"):
+                await _inject(control, "restart", name)
+                await control.revive(name)
+                await _inject(control, "stop", name)
+                assert servers.exit_code(name) == 0
 
     asyncio.run(scenario())
 

@@ -3,7 +3,16 @@
 from dataclasses import replace
 
 from operator_protocol.codec import MAX_MESSAGE_BYTES, pack
-from operator_protocol.models import ClusterHealth, Diagnosis, EvidenceItem, Node, ProcessState, Ticket, WorkloadSample
+from operator_protocol.models import (
+    ClusterEvent,
+    ClusterHealth,
+    Diagnosis,
+    EvidenceItem,
+    Node,
+    ProcessState,
+    Ticket,
+    WorkloadSample,
+)
 from operator_protocol.records import from_body, to_body
 from operatord.tickets.dossier import Dossier
 from operatord.tickets.history import History
@@ -99,9 +108,19 @@ def test_the_load_and_the_servers_are_let_in() -> None:
     }
 
 
+def test_what_the_logs_told_is_let_in_by_the_time_in_the_line_and_bounded() -> None:
+    bench = Bench()
+    for at in (ONSET - 300.0, *(ONSET + tick / 10 for tick in range(500))):
+        bench.see("cluster.event", ClusterEvent("valkey-1", "election", "x" * 5_000, at))
+    given = bench.dossier().events
+    assert len(given) <= 100
+    assert min(one.at for one in given) >= ONSET
+    assert all(len(one.text) <= 1_000 for one in given)
+
+
 def test_malformed_frames_are_passed_over() -> None:
     bench = Bench()
-    for topic in ("cluster.health", "workload.sample", "violation.opened", "process.valkey-0.state"):
+    for topic in ("cluster.health", "cluster.event", "workload.sample", "violation.opened", "process.valkey-0.state"):
         bench.history.see(topic, {"kind": "server", "nodes": 3})
     bench.history.see("process.valkey-0.log", {})
     bench.history.see("process.", {})

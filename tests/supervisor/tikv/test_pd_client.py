@@ -201,7 +201,7 @@ def test_a_store_that_falls_silent_is_disconnected_and_its_regions_get_other_lea
 
 
 def test_no_answer_names_every_pd_that_was_asked() -> None:
-    with pytest.raises(Unavailable, match=r"no PD answers: http://127.0.0.1:1: .*; http://127.0.0.1:2: ") as caught:
+    with pytest.raises(Unavailable, match=r"connection refused \(http://127.0.0.1:1, http://127.0.0.1:2\)") as caught:
         asking(["http://127.0.0.1:1", "http://127.0.0.1:2"], lambda client: client.stores(deadline_s=2))
     assert caught.value.hint
     with pytest.raises(BadRequest, match="at least one PD"):
@@ -224,9 +224,42 @@ def test_an_answer_of_another_program_is_no_answer() -> None:
         (400, "missing region id", "application/json", BadRequest),
         (410, "store is tombstone", "application/json", Conflict),
         (500, "anything else", "application/json", Unavailable),
+        (500, '"store 99 not found"\n', "application/json", Unavailable),
+        (400, {"code": "input", "msg": "invalid syntax", "data": {}}, "application/json", BadRequest),
+        (404, None, "application/json", NotFound),
+        (503, b"no leader\n", "text/plain", NoLeader),
+        (500, b"PANIC: nil pointer\ngoroutine 1 [running]:\n", "text/plain", Unavailable),
     ],
 )
 def test_errors_are_json_texts_or_plain_text(status: int, body: object, kind: str, error: type[OperatorError]) -> None:
     caught = refused(body, status, kind)
     assert type(caught) is error
-    assert '"' not in caught.message
+    assert not {'"', "\n", "{"} & set(caught.message)
+
+
+def test_ids_that_pd_would_take_for_others_are_not_told_to_it(shared: StandInCluster) -> None:
+    async def work(client: PDClient) -> None:
+        with pytest.raises(BadRequest, match="9007199254740993: it would take it for 9007199254740992"):
+            await client.evict_leaders(2**53 + 1, deadline_s=5)
+        with pytest.raises(BadRequest):
+            await client.transfer_leader(100, 2**53 + 1, deadline_s=5)
+        with pytest.raises(BadRequest):
+            await client.transfer_peer(100, 1, 2**53 + 1, deadline_s=5)
+
+    of(shared, work)
+
+
+def test_a_region_that_pd_does_not_know_is_not_found_although_pd_answers_with_one(shared: StandInCluster) -> None:
+    with pytest.raises(NotFound, match="no region 5"):
+        of(shared, lambda client: client.region(5, deadline_s=5))
+
+
+def test_one_pd_that_knows_of_no_leader_yet_does_not_hide_that_no_store_has_joined() -> None:
+    leaderless, close_one = answering(503, b"no leader\n", "text/plain")
+    leading, close_other = answering(500, "[PD:cluster:ErrNotBootstrapped]TiKV cluster not bootstrapped")
+    try:
+        with pytest.raises(NotBootstrapped):
+            asking([leaderless, leading], lambda client: client.stores(deadline_s=5))
+    finally:
+        close_one()
+        close_other()

@@ -122,7 +122,7 @@ def test_the_flags_of_the_compose_file_are_understood(tmp_path: Path) -> None:
     words = ["--addr=0.0.0.0:20160", "--advertise-addr=tikv2:20160", "--status-addr=0.0.0.0:20180"]
     words += ["--advertise-status-addr=tikv2:20180", f"--data-dir={tmp_path}/kv", "--pd-endpoints=pd0:2379,pd1:2379"]
     found = tikv_words(words)
-    assert found[found.index("--store-id") + 1] == "9007199254740993"
+    assert found[found.index("--store-id") + 1] == "9007199254740994"
     assert found[found.index("--pd") + 1] == "http://pd0:2379,http://pd1:2379"
     with pytest.raises(SystemExit):
         tikv_words([*words, "--config=/nowhere.toml"])

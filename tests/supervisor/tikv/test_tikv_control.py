@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import pytest
 from tests.standins.cluster import STORE_IDS, StandInCluster, standin_cluster
-from tests.standins.serving import ask
+from tests.standins.serving import Answer, ask, serve
 
 from operator_protocol.errors import BadRequest, Conflict, NotFound, Unavailable
 from operator_protocol.models import Action, Fault, Scalar
-from operatord.subjects.base import Acting, Observation, Outliving
+from operatord.subjects.base import Acting, Observation, Outliving, WorkloadSource
 from operatord.subjects.tikv.control import TiKVControl
 from operatord.subjects.tikv.engine import NoEngine
 from operatord.subjects.tikv.pd.client import PDClient
@@ -112,12 +112,68 @@ def test_a_pd_that_does_not_answer_leaves_the_daemon_up_and_everything_refused(t
     assert "does not answer yet" in said[0]
 
 
+def test_what_is_allowed_for_a_cluster_is_not_done_to_its_successor_at_the_same_address(
+    cluster: StandInCluster, tmp_path: Path
+) -> None:
+    _, data = ask("GET", f"{cluster.pd_urls['pd0']}/pd/api/v1/members", timeout_s=5.0)
+    members = json.loads(data)
+    server = serve("127.0.0.1:0", lambda _request: Answer(200, members))
+    known: dict[str, Scalar] = {"pd": f"http://127.0.0.1:{server.server_port}"}
+
+    async def main() -> None:
+        control = TiKVControl(NoEngine(), tmp_path, known | dict.fromkeys(ALL, cluster_id(cluster)), keep=False)
+        await control.start(lambda _line: None)
+        assert not any("only watched" in kind.missing for kind in control.faults().values())
+        members["header"]["cluster_id"] += 1
+        with pytest.raises(Unavailable, match="only watched"):
+            await control.prepare(fault("evict-leader"))
+        with pytest.raises(Unavailable, match="only watched"):
+            await control.check(action("remove_evict_leader", store_id=1))
+        await control.stop()
+
+    asyncio.run(main())
+    server.shutdown()
+    server.server_close()
+
+
+OWN = WorkloadSource(["java-ycsb"], 0.0, "of your own", "any")
+READ_ONLY = WorkloadSource(["tail"], 0.0, "somebody else's", "any", passive=True)
+
+
+def test_a_load_of_ones_own_is_refused_until_it_is_allowed_and_what_others_load_may_be_read(
+    cluster: StandInCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(load: WorkloadSource | None, allowed: str) -> TiKVControl:
+        known: dict[str, Scalar] = {"pd": cluster.pd_urls["pd0"], "allow_load_on": allowed}
+        control = TiKVControl(NoEngine(), tmp_path, known, keep=False, load=load)
+        await control.start(lambda _line: None)
+        await control.stop()
+        return control
+
+    async def main() -> None:
+        with pytest.raises(Unavailable, match="a load is refused"):
+            (await start(OWN, "1")).workload()
+        assert (await start(OWN, cluster_id(cluster))).workload() is OWN
+        assert (await start(READ_ONLY, "")).workload() is READ_ONLY
+        bare = await start(None, cluster_id(cluster))
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(Unavailable, match="go-ycsb is not on the PATH"):
+            bare.workload()
+        (tmp_path / "go-ycsb").touch(mode=0o755)
+        source = bare.workload()
+        assert source.line_format == "go-ycsb"
+        assert f"tikv.pd={cluster.pd_urls['pd0'].partition('://')[2]}" in source.command
+
+    asyncio.run(main())
+
+
 def test_what_takes_a_container_is_not_there_for_a_cluster_without_ours(
     cluster: StandInCluster, tmp_path: Path
 ) -> None:
     async def work(control: TiKVControl) -> None:
         missing = {name for name, kind in control.faults().items() if kind.missing}
-        assert missing == {"kill", "stop", "pause", "restart", "slow", "partition", "disk"}
+        assert missing == set(control.faults()) - {"grpc-pause", "evict-leader"}
+        assert missing >= {"kill", "stop", "pause", "restart", "slow", "partition", "disk"}
         with pytest.raises(Unavailable, match="no containers of ours"):
             await control.prepare(fault("kill"))
         with pytest.raises(Unavailable, match="no container of ours"):
@@ -213,6 +269,22 @@ def test_that_a_paused_store_still_answered_once_does_not_end_the_fault(
     attached(cluster, tmp_path, work, *ALL)
 
 
+def test_a_store_that_somebody_else_resumes_is_brought_back_like_any_other(
+    cluster: StandInCluster, tmp_path: Path
+) -> None:
+    async def work(control: TiKVControl) -> None:
+        one = fault("grpc-pause")
+        memo = await control.prepare(one)
+        await control.inject(one, memo)
+        await look(control, lambda seen: "clients" in control.remains(one, memo, seen))
+        number = next(name for name, store_id in STORE_IDS.items() if NAMES[store_id] == STORE)
+        status, _ = ask("PUT", f"http://{cluster.status[number]}/resume_grpc", timeout_s=5)
+        assert status == 200
+        await look(control, lambda seen: not control.remains(one, memo, seen))
+
+    attached(cluster, tmp_path, work, *ALL)
+
+
 @pytest.mark.parametrize("kind", ["evict-leader", "grpc-pause"])
 def test_a_pd_has_nothing_that_this_could_be_done_to(cluster: StandInCluster, tmp_path: Path, kind: str) -> None:
     async def work(control: TiKVControl) -> None:
@@ -295,5 +367,27 @@ def test_advice_is_not_executed(cluster: StandInCluster, tmp_path: Path) -> None
     async def work(control: TiKVControl) -> None:
         with pytest.raises(NotFound, match="inspect_disk"):
             await control.act(action("inspect_disk"))
+
+    attached(cluster, tmp_path, work, *ALL)
+
+
+def test_what_was_done_to_one_cluster_is_not_taken_back_from_another_at_its_address(
+    cluster: StandInCluster, tmp_path: Path
+) -> None:
+    async def work(control: TiKVControl) -> None:
+        one = fault("evict-leader")
+        memo = await control.prepare(one)
+        assert memo["cluster"] == cluster_id(cluster)
+        client = PDClient(list(cluster.pd_urls.values()))
+        store_id = STORE_IDS["tikv0"]
+        await client.evict_leaders(store_id, deadline_s=5)
+        try:
+            with pytest.raises(Conflict, match="was done to cluster 5"):
+                await control.undo(one, {**memo, "cluster": "5"})
+            assert await client.evicting(deadline_s=5) == (store_id,)
+            await control.undo(one, memo)
+            assert await client.evicting(deadline_s=5) == ()
+        finally:
+            await client.close()
 
     attached(cluster, tmp_path, work, *ALL)

@@ -83,3 +83,29 @@ def test_names_from_outside_that_cannot_be_node_ids_are_replaced() -> None:
 
     watching(SubjectSpec("tikv", [], {"pd": url}), work)
     close()
+
+
+@pytest.mark.parametrize("answers", [{}, {"schedulers": []}, {"schedulers": None}])
+def test_whose_leaders_are_evicted_is_not_known_while_pd_does_not_say_or_runs_no_schedulers_yet(
+    answers: dict[str, object],
+) -> None:
+    """One that has just come to lead starts them after a while, those of a fault included."""
+    url, close = telling(told := {"ping": {}, "health": [], "stats/region": {"count": 0}, **answers})
+    member = {"name": "pd0", "member_id": 1, "client_urls": [url]}
+    about = {"id": 4, "address": "tikv0.a:20160", "status_address": "", "state_name": "Up"}
+    told |= {"members": {"header": {}, "members": [member], "leader": member}}
+    told |= {"stores": {"count": 1, "stores": [{"store": about, "status": {}}]}}
+
+    async def work(watch: Watch) -> None:
+        (store,) = [one for one in (await watch.probe.observe(2)).nodes if one.role == "tikv"]
+        assert store.detail["evicting"] is None
+        told["schedulers"] = ["balance-leader-scheduler"]
+        (store,) = [one for one in (await watch.probe.observe(2)).nodes if one.role == "tikv"]
+        assert store.detail["evicting"] is False
+        told["schedulers"] = ["evict-leader-scheduler"]
+        told["scheduler-config/evict-leader-scheduler/list"] = {"store-id-ranges": {"4": [], "x": []}}
+        (store,) = [one for one in (await watch.probe.observe(2)).nodes if one.role == "tikv"]
+        assert store.detail["evicting"] is True
+
+    watching(SubjectSpec("tikv", [], {"pd": url}), work)
+    close()

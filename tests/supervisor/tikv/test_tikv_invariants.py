@@ -124,4 +124,5 @@ def test_on_an_observation_that_is_unknown_only_what_is_sure_is_judged() -> None
         "store_down": ["tikv1"],
         "pd_member_unhealthy": [],
         "no_pd_leader": [],
+        "engine_lost": [],
     }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operatord.subjects.tikv.log_events import event_of
+from operatord.subjects.tikv.log_events import event_of, may_tell
 from operatord.subjects.tikv.logs import parse
 
 HEAD = "[2024/08/07 09:44:59.054 +00:00]"
@@ -33,6 +33,7 @@ HEAD = "[2024/08/07 09:44:59.054 +00:00]"
 def test_a_notable_line_is_an_event(rest: str, kind: str, region: int | None, store: int | None) -> None:
     line = parse(f"{HEAD} {rest}")
     assert line is not None
+    assert may_tell(f"{HEAD} {rest}")
     event = event_of(line)
     assert event is not None
     assert (event.kind, event.region, event.store, event.at) == (kind, region, store, line.at)
@@ -40,6 +41,8 @@ def test_a_notable_line_is_an_event(rest: str, kind: str, region: int | None, st
 
 
 def test_an_ordinary_line_is_none() -> None:
-    line = parse(f'{HEAD} [INFO] [server.rs:1] ["TiKV is ready to serve"] [thread_id=1]')
+    text = f'{HEAD} [INFO] [server.rs:1] ["TiKV is ready to serve"] [thread_id=1]'
+    assert not may_tell(text)
+    line = parse(text)
     assert line is not None
     assert event_of(line) is None

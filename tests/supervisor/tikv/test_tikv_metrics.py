@@ -154,6 +154,22 @@ def test_a_store_that_answers_here_and_cannot_be_scraped_is_told(
     watching(spec_of(cluster, prometheus=url, **SOON), work)
 
 
+def test_a_prometheus_that_answers_and_knows_nothing_of_this_cluster_is_told(
+    cluster: StandInCluster, canned: tuple[Canned, str]
+) -> None:
+    answers, url = canned
+    answers.told = {"scrape_age": {"10.9.9.9:20180": "0.5"}, "p99": {"10.9.9.9:20180": "9"}}
+
+    async def work(watch: Watch) -> None:
+        await watch.until_open("stale_metrics")
+        assert "is it theirs?" in next(iter(watch.tracker.open())).message
+        assert watch.open() == {"stale_metrics"}
+        answers.told["scrape_age"] = every(cluster, lambda _name: "0.5")
+        await watch.until(lambda _seen: "stale_metrics" in watch.closed)
+
+    watching(spec_of(cluster, prometheus=url, **SOON), work)
+
+
 def test_no_prometheus_at_its_address_leaves_the_rest_as_it_is(cluster: StandInCluster) -> None:
     async def work(watch: Watch) -> None:
         seen = await watch.until(lambda seen: seen.ok is True)

@@ -1,13 +1,16 @@
 """What a daemon starts: options, names, ports, and the record that outlives it. And what must not be broken at once."""
 
+import asyncio
 import dataclasses
 import random
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from operator_protocol.errors import BadRequest, NotFound, Unavailable
+from operator_protocol.errors import BadRequest, DeadlineExceeded, NotFound, Unavailable
 from operator_protocol.models import Node, NodeState
 from operatord.config import Config
 from operatord.faults.guard import refusals
@@ -170,3 +173,35 @@ def test_with_a_single_copy_no_store_may_be_lost() -> None:
     assert refusals(look.nodes[3], look, rules, ()) == [
         "no more than 0 tikv may be down at once: some data would have too few copies to serve"
     ]
+
+
+def test_who_still_creates_containers_is_ended_before_they_are_taken_down(tmp_path: Path) -> None:
+    """A stop in the middle of a start, and a start that took too long: the command line is still at it."""
+    did: list[str] = []
+
+    class Slow:
+        async def open(self, spec: Mapping[str, Any]) -> None:
+            did.append("open")
+
+        async def ask(self, cmd: str, args: Mapping[str, Any], *, timeout_s: float = 40.0) -> Mapping[str, Any]:
+            did.append(cmd)
+            if cmd == "up" and did.count("up") == 1:
+                raise DeadlineExceeded("fetching images takes its time")
+            await asyncio.sleep(60.0 if cmd == "up" else 0.0)
+            return {}
+
+    async def main() -> None:
+        control = TiKVControl(Slow(), tmp_path, {}, keep=False)
+        with pytest.raises(DeadlineExceeded):
+            await control.start(lambda _line: None)
+        assert did[-3:] == ["up", "open", "down"]
+        starting = asyncio.create_task(control.start(lambda _line: None))
+        while did.count("up") < 2:
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await control.stop()
+        assert did[-3:] == ["up", "open", "down"]
+        assert not control.stands
+
+    asyncio.run(main())

@@ -25,6 +25,16 @@ def test_defaults_travel_whole() -> None:
         ({"pd": 2379}, "pd must be a text"),
         ({"status": "tikv0"}, "not an address by name: 'tikv0'"),
         ({"data": "tikv0=host:port"}, "not an address by name"),
+        ({"pd": "http://"}, "'http://' is no URL of a server"),
+        ({"pd": "ftp://a:21"}, "is no URL of a server"),
+        ({"pd": "http://a:port"}, "is no URL"),
+        ({"pd": "http://a:99999"}, "is no URL"),
+        ({"pd": "http://a:1/pd/api/v1"}, "more than a host and a port"),
+        ({"pd": " , "}, "names no PD"),
+        ({"pd": "http://a:1,https://b:1"}, "mixes http and https"),
+        ({"pd": "http://a:1", "tls_cert": "c.pem"}, "pd says http, and"),
+        ({"pd": "a:1", "tls_key": "k.pem"}, "tls_key is set without tls_cert"),
+        ({"prometheus": "a:9090"}, "prometheus: 'a:9090' is no URL"),
     ],
 )
 def test_what_is_wrong_is_named(options: dict[str, Scalar], complaint: str) -> None:
@@ -33,7 +43,10 @@ def test_what_is_wrong_is_named(options: dict[str, Scalar], complaint: str) -> N
 
 
 def test_lists_and_addresses_are_read_as_people_write_them() -> None:
-    assert urls(" http://a:1/, b:2,, https://c ") == ("http://a:1", "http://b:2", "https://c")
+    assert urls(" http://a:1/, b:2,, https://c, http://[::1]:5 ") == (
+        "http://a:1", "http://b:2", "https://c:2379", "http://[::1]:5",
+    )  # fmt: skip
+    assert urls("a", secure=True) == ("https://a:2379",)
     assert addresses("tikv0=a:1, tikv1=[::1]:2") == {"tikv0": ("a", 1), "tikv1": ("::1", 2)}
     assert split_address("nowhere") == ("nowhere", 0)
 
@@ -48,4 +61,4 @@ def test_every_invariant_has_a_name_of_its_own_a_grace_period_and_a_runbook() ->
         "raft_log_lag", "scheduler_stuck", "stale_metrics",
     }  # fmt: skip
     assert all(len(one.runbook) > 40 and one.grace_s >= 0 for one in table)
-    assert [one.name for one in table if one.on_unknown == "explains"] == ["no_pd_leader"]
+    assert [one.name for one in table if one.on_unknown == "explains"] == ["no_pd_leader", "engine_lost"]

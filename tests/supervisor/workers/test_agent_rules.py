@@ -8,15 +8,16 @@ import pytest
 from operator_protocol.models import Diagnosis, EvidenceItem
 from operator_protocol.records import from_body, to_body
 from operatord.tickets.dossier import Dossier, LogLine
-from operatord.workers.agent.books import BOOKS, Book
-from operatord.workers.agent.causes import CAUSES
-from operatord.workers.agent.citations import check_citations
-from operatord.workers.agent.evidence import gather
-from operatord.workers.agent.findings import Bundle
-from operatord.workers.agent.report import write
-from operatord.workers.agent.rules import weigh
+from operatord.workers.agent.answer.citations import check_citations
+from operatord.workers.agent.answer.report import write
+from operatord.workers.agent.bundle.findings import Bundle
+from operatord.workers.agent.bundle.gathering import gather
+from operatord.workers.agent.rules.books import BOOKS, Book
+from operatord.workers.agent.rules.causes import CAUSES
+from operatord.workers.agent.rules.weighing import weigh
 
 from . import agent_cases as cases
+from . import strain_cases
 
 Case = Callable[[], Dossier]
 
@@ -43,6 +44,7 @@ ANSWERS: list[tuple[Case, str, str]] = [
     (cases.no_fault, "no_fault", "valkey"),
     (cases.ended_without_a_status, "unknown", "valkey-0"),
     (cases.blind, "unknown", "valkey"),
+    *strain_cases.CASES,
 ]
 NAMES = [getattr(case, "__name__", "").replace("<lambda>", "everything_slow") for case, _cause, _component in ANSWERS]
 

@@ -1,20 +1,21 @@
 """The rules for TiKV against recorded troubles, and on a stand-in cluster that has them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from tests.standins.cluster import StandInCluster, standin_cluster
-from tests.supervisor.tikv.watching import QUICK, Watch, spec_of, watching
+from tests.supervisor.tikv.watching import QUICK, Watch, named, spec_of, watching
 
-from operator_protocol.models import ClusterHealth, Diagnosis, EvidenceItem, Scalar, Ticket, Violation
+from operator_protocol.models import ClusterEvent, ClusterHealth, Diagnosis, EvidenceItem, Scalar, Ticket, Violation
 from operator_protocol.records import to_body
 from operatord.subjects.base import Observation
-from operatord.tickets.dossier import Dossier
+from operatord.tickets.dossier import Dossier, LogLine
 from operatord.tickets.history import History
-from operatord.workers.agent.citations import check_citations
-from operatord.workers.agent.evidence import gather
-from operatord.workers.agent.report import write
-from operatord.workers.agent.rules import weigh
+from operatord.workers.agent.answer.citations import check_citations
+from operatord.workers.agent.answer.report import write
+from operatord.workers.agent.bundle.gathering import gather
+from operatord.workers.agent.rules.weighing import weigh
 
 from . import tikv_cases as cases
 
@@ -38,6 +39,7 @@ ANSWERS: list[tuple[Case, str, str, str]] = [
     (cases.one_pd_of_those_without_a_majority, "process_killed", "pd2", "start_container pd2"),
     (cases.leaders_evicted, "leaders_evicted", "tikv1", "remove_evict_leader tikv1"),
     (cases.grpc_paused, "clients_unserved", "tikv2", "resume tikv2"),
+    (cases.engine_lost, "engine_lost", "tikv", "inspect_host tikv"),
     (cases.nothing, "no_fault", "tikv", ""),
     (cases.blind, "unknown", "tikv", "escalate tikv"),
 ]
@@ -112,6 +114,24 @@ def test_an_evict_leader_scheduler_is_removed_by_the_id_of_its_store() -> None:
     assert "maintenance" in action.expected
 
 
+def test_what_the_logs_told_is_evidence_when_their_lines_were_too_many() -> None:
+    told = ClusterEvent("tikv1", "disk", "the disk went from Normal to AlmostFull", cases.T0 + 0.8)
+    line = LogLine(told.at, '[2023/11/14 22:13:20.800 +00:00] [WARN] [store.rs:1] ["disk usage Normal->AlmostFull"]')
+    nothing_told = cases.disk_full()
+    quoted = replace(nothing_told, logs={"tikv1": [line]})
+    crowded_out = diagnose(replace(nothing_told, events=[told]))
+    assert diagnose(nothing_told).confidence < crowded_out.confidence == diagnose(quoted).confidence
+    assert any(one.kind == "log" and told.text in one.text for one in crowded_out.evidence)
+    assert diagnose(replace(quoted, events=[told])).evidence == diagnose(quoted).evidence
+
+
+def test_a_lost_engine_is_named_and_no_node_is_blamed_for_it() -> None:
+    diagnosis = diagnose(cases.engine_lost())
+    assert diagnosis.summary.startswith("the container engine does not answer")
+    assert diagnosis.confidence >= 0.85
+    assert [one.risk for one in diagnosis.actions] == ["read"]
+
+
 @pytest.fixture
 def cluster() -> Iterator[StandInCluster]:
     with standin_cluster(*QUICK) as cluster:
@@ -143,7 +163,7 @@ class Follower:
         await self.watch.until(self.wanted(name))
         for _ in range(3):
             self.wanted(name)(await self.watch.look())
-        found: Violation = next(one for one in self.watch.tracker.open() if f"{one.invariant} {one.node}" == name)
+        found: Violation = next(one for one in self.watch.tracker.open() if named(one) == name)
         at = found.first_seen_at
         ticket = Ticket(1, found.invariant, found.node, found.severity, "diagnosing", found.message, at, at)
         facts = await self.watch.probe.evidence(found.node, 0.4)

@@ -275,6 +275,21 @@ def grpc_paused() -> Dossier:
     return story.dossier(3.0, "data_port", "tikv2")
 
 
+def engine_lost() -> Dossier:
+    """The ports went with the engine, so nothing answers; the containers live."""
+    story = Story()
+    lost = Container("unknown", trouble="Cannot connect to the Docker daemon. Is it running?")
+    for name in story.stores:
+        story.store(name, reach=away("refused"), data="refused", container=lost)
+    for name in story.pds:
+        story.pd(name, reach=away("refused"), container=lost)
+    story.directory = Directory("unknown", "no PD answers: http://pd0:2379: refused")
+    story.look(0.5)
+    story.violate(1.5, "engine_lost", None)
+    story.sample(2.0, 0.0, 100)
+    return story.dossier(4.0, "engine_lost", None)
+
+
 def nothing() -> Dossier:
     story = Story()
     gone = story.violate(0.0, "raft_log_lag", "tikv0")

@@ -107,3 +107,16 @@ def test_the_table_after_the_end_is_not_an_interval() -> None:
 def test_another_run_is_counted_from_zero() -> None:
     _, again = readings(table(100.0, READ=9000, TOTAL=9000), table(10.0, READ=500, TOTAL=500))
     assert again.ops_per_sec == pytest.approx(50)
+
+
+def test_in_a_file_that_is_followed_one_run_may_come_after_the_other() -> None:
+    first = [*table(1.0, READ=100, TOTAL=100), *table(2.0, READ=200, TOTAL=200), "Run finished, takes 2.1s"]
+    header = ["*" * 46 + " properties " + "*" * 48, '"recordcount"="1000"', "*" * 108]
+    again = [*table(1.0, READ=300, TOTAL=300), *table(2.0, READ=600, TOTAL=600)]
+    rates = [reading.ops_per_sec for reading in readings(first, table(2.1, READ=201, TOTAL=201), header, again)]
+    assert rates == pytest.approx([100, 100, 300, 300])
+
+
+def test_a_run_whose_time_begins_anew_is_another_one_whatever_it_counts() -> None:
+    _, again = readings(table(100.0, READ=50, TOTAL=50), table(1.0, READ=60, TOTAL=60))
+    assert again.ops_per_sec == pytest.approx(60)

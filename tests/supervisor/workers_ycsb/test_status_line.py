@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from operatord.workers.ycsb.reading import Reading
+from operatord.workers.ycsb.samples import READERS
 from operatord.workers.ycsb.status_line import StatusLineReader, parse_number, parse_status_line
 from operatord.ycsb.binding import Status
 from operatord.ycsb.measurements import Measurements
@@ -104,6 +105,8 @@ def test_decimals_follow_the_locale() -> None:
         ("1.234,5", 1234.5),
         ("1,234.5", 1234.5),
         ("1\u202f234,5", 1234.5),
+        ("\u0661\u0662\u066b\u0665", 12.5),
+        ("9223372036854775807", None),
         ("NaN", None),
         ("\ufffd", None),
         ("inf", None),
@@ -135,6 +138,40 @@ def test_other_measurement_types_have_no_histogram() -> None:
 )
 def test_other_lines_are_no_readings(line: str) -> None:
     assert StatusLineReader().feed(line) is None
+
+
+def java_operation(name: str, count: int) -> str:
+    return f"[{name}: Count={count}, Max=9000, Min=157, Avg=548.39, 90=739, 99=3513, 99.9=8000, 99.99=9000] "
+
+
+JAVA_RUN = [
+    "Loading workload...",
+    "Starting test.",
+    "label 2017-05-20 18:55:34:512 0 sec: 0 operations; est completion in 106751991167300 days 15 hours  ",
+    "label 2017-05-20 18:55:44:512 10 sec: 900 operations; 90 current ops/sec; est completion in 2 minutes "
+    + java_operation("READ", 450)
+    + java_operation("UPDATE", 450),
+    "label 2017-05-20 18:55:54:512 20 sec: 1000 operations; 10 current ops/sec; est completion in 3 minutes "
+    "[READ: Count=0, Max=0, Min=9223372036854775807, Avg=\ufffd, 90=0, 99=0, 99.9=0, 99.99=0] "
+    + java_operation("UPDATE", 40)
+    + java_operation("READ-FAILED", 60),
+    "[OVERALL], RunTime(ms), 20110",
+    "[OVERALL], Throughput(ops/sec), 49.7",
+    "[READ], Operations, 450",
+    "[READ], 99thPercentileLatency(us), 3513",
+    "[READ], Return=OK, 450",
+    "[READ-FAILED], Operations, 60",
+]
+
+
+@pytest.mark.parametrize("line_format", ["ycsb", "any"])
+def test_a_whole_run_of_java_ycsb_is_three_readings(line_format: str) -> None:
+    reader = READERS[line_format]()
+    found = [reading for line in JAVA_RUN if (reading := reader.feed(line)) is not None]
+    assert [reading.ops_per_sec for reading in found] == [0, 90, 4]
+    assert [reading.errors_per_sec for reading in found] == [0, 0, 6]
+    assert [(reading.operations, reading.errors) for reading in found] == [(0, 0), (900, 0), (940, 60)]
+    assert reader.flush() is None
 
 
 def test_failures_that_java_counts_as_operations_are_taken_out() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,25 @@ def test_a_load_that_begins_while_something_is_broken_has_no_baseline_until_it_i
         assert recorded.samples[-1].baseline is None
         await recorded.worker.set_disturbed({"disturbed": False})
         await recorded.until(lambda: recorded.samples[-1].baseline == 100)
+
+    with_worker(story)
+
+
+def test_a_script_that_runs_the_load_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    inner = tmp_path / "inner.pid"
+    note = f"import os, pathlib\npathlib.Path({str(inner)!r}).write_text(str(os.getpid()))\n"
+    program = note + STEADY.replace("signal.SIGTERM", "signal.SIGUSR1")
+    # As the script of Java YCSB: the shell stays, and does not hand on what it is told.
+    load = WorkloadSource(["sh", "-c", f'{sys.executable} -c "$0"; true', program], 0.0, "", "any")
+
+    async def story(recorded: Recorded) -> None:
+        await recorded.worker.start({"source": to_body(load), "rate": 0.0})
+        await recorded.until(lambda: len(recorded.samples) >= 3)
+        assert recorded.samples[-1].ops_per_sec == 100
+        with pytest.raises(Unavailable, match="fixed by its command"):
+            await recorded.worker.set_rate({"ops_per_sec": 5})
+        await recorded.worker.stop({})
+        assert gone(int(inner.read_text()))
 
     with_worker(story)
 

@@ -11,12 +11,22 @@ from operator_clients.viewer.panels.paper import UNWRAPPED, boxed, fit, hanging,
 from operator_clients.viewer.story import Work
 from operator_clients.viewer.theme import BAD, DIM, GOOD, INFO, SPINNER, STEP, STRONG, WARN
 from operator_clients.viewer.view import View
-from operator_protocol.models import AgentStep, Alternative, Diagnosis, EvidenceItem
+from operator_protocol.models import Action, ActionStatus, AgentStep, Alternative, Diagnosis, EvidenceItem
 
 _BAR = 10
 _DENSE_HEIGHT = 10
 _SURE = 0.75
 _UNSURE = 0.4
+_MOST_ACTIONS = 2
+_ACTION: dict[ActionStatus, str] = {
+    "proposed": WARN,
+    "approved": INFO,
+    "running": INFO,
+    "succeeded": GOOD,
+    "failed": BAD,
+    "rejected": DIM,
+    "expired": DIM,
+}
 
 
 def render(view: View, size: Size) -> RenderableType:
@@ -27,11 +37,28 @@ def render(view: View, size: Size) -> RenderableType:
         return boxed(_title(view, None), idle, size, border=DIM)
     if work.diagnosis is None:
         return boxed(_title(view, work), _steps(work, room), size, border=INFO, subtitle=_thinking(view, work))
-    body = fit(_diagnosis(work, work.diagnosis, room), room.height, more="more lines")
+    actions = _actions(work, room)
+    rest = Size(room.width, room.height - len(actions))
+    body = [*actions, *fit(_diagnosis(work, work.diagnosis, rest), rest.height, more="more lines")]
     source = line(
         (f"{work.diagnosis.confidence:.0%} sure", _sure_style(work.diagnosis)), (f", by {work.diagnosis.source}", DIM)
     )
     return boxed(_title(view, work), body, size, border=INFO, subtitle=source)
+
+
+def _actions(work: Work, room: Size) -> list[Text]:
+    """How the last things to be done about it stand; above the diagnosis, which may be longer than the panel."""
+    shown = list(work.actions.values())[-_MOST_ACTIONS:] if room.height > _MOST_ACTIONS + 2 else []
+    return [line(("→ ", _ACTION[one.status]), (_action(one), _ACTION[one.status])) for one in shown]
+
+
+def _action(action: Action) -> str:
+    """What a person may do about it first: a small panel cuts the rest."""
+    what = f"{action.kind} {action.target}"
+    if action.status == "proposed":
+        return f"approve {action.id}: {what} ({action.risk}); operatorctl approve {action.id}"
+    told = action.result or (f"by {action.decided_by}" if action.decided_by else "")
+    return f"{what} {action.status}" + (f": {told}" if told else "")
 
 
 def _title(view: View, work: Work | None) -> Text:

@@ -82,9 +82,10 @@ def _grouped(view: View, groups: list[tuple[str, list[Node]]], width: int, depth
     for position, (name, members) in enumerate(groups):
         if gap and position:
             yield line("")
-        yield line((name or "no group", DIM))
+        yield line((name or _role_of_all(members) or "no group", DIM))
         for node in members:
-            yield _node(view, node, width)
+            text = _node(view, node, width)
+            yield text if depth >= 2 else _with_dissent(text, node, width)
             if depth >= 2:
                 yield _signals(node)
             if depth >= 3:
@@ -105,6 +106,22 @@ def _node(view: View, node: Node, width: int, group: str | None = None) -> Text:
         text.append(_fault_mark(fault, width - text.cell_len), style=f"{STRONG} {FAULT}")
     elif group is None and width >= _ADDRESS_FROM_WIDTH:
         text.append(f"  {clean(node.address)}", style=DIM)
+    return text
+
+
+def _role_of_all(members: list[Node]) -> str:
+    roles = {node.role for node in members}
+    return clean(roles.pop()) if len(roles) == 1 else ""
+
+
+def _with_dissent(text: Text, node: Node, width: int) -> Text:
+    """With the signals that contradict its state: a server that is down and that its cluster still takes for up."""
+    against = {"down": "up", "up": "down"}.get(node.state)
+    for name, state in node.signals.items():
+        if state == against:
+            said = f" {name} {SIGNAL[state].glyph}"
+            if text.cell_len + len(said) <= width:
+                text.append(said, style=SIGNAL[state].style)
     return text
 
 

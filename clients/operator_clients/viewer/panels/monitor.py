@@ -14,8 +14,8 @@ from operator_protocol.models import ProcessState, Violation
 
 RETURNED_SHOWN_S = 15.0
 """For this long a process that came back says so; a restart takes milliseconds, too short to be seen."""
-_KINDS = frozenset({"node", "violation", "ticket", "process", "fault", "workload", "link", "command"})
-_ORDER = {"worker": 0, "declared": 1}
+_KINDS = frozenset({"node", "event", "violation", "ticket", "process", "fault", "workload", "link", "command"})
+_ORDER = {"worker": 0, "declared": 1, "tool": 2}
 """Which kinds of processes come first; the daemon's own helpers are last."""
 _ROOMY_HEIGHT = 14
 _TIMES_FROM_WIDTH = 44
@@ -96,13 +96,8 @@ def _violation(view: View, violation: Violation) -> Text:
 
 def _ours(view: View) -> list[ProcessState]:
     """Processes that are ours; the subject's servers are in the cluster panel."""
-    ours = (one for one in view.state.processes.values() if one.kind != "server" and not _has_served(view, one))
+    ours = (one for one in view.state.processes.values() if one.kind != "server")
     return sorted(ours, key=lambda one: (_ORDER.get(one.kind, len(_ORDER)), one.name))
-
-
-def _has_served(view: View, process: ProcessState) -> bool:
-    """It did the work of a fault (``slow-valkey-0``: what, and to which node), and that is over."""
-    return process.state == "stopped" and process.name.partition("-")[2] in view.state.nodes
 
 
 def _processes_in_a_line(view: View) -> Text:

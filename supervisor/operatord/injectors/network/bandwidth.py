@@ -7,7 +7,7 @@ from operatord.isolation.abilities import TBF
 from operatord.isolation.faults import HANDLES, set_queue
 from operatord.isolation.network import IsolatedNetwork
 
-_RATE = FaultParam(
+RATE = FaultParam(
     "rate",
     "what passes at most, in each direction",
     default=256.0 * 1024,
@@ -25,6 +25,15 @@ _MIN_QUEUE_BYTES = 64 * 1024
 """What waits longer than this is dropped, as by a router; TCP slows down by it."""
 
 
+def token_bucket(fault: Fault) -> list[str]:
+    """In the words of ``tc``. Raises ``BadRequest`` for a rate out of bounds."""
+    rate = round(number(fault, RATE))
+    burst = max(_MIN_BURST_BYTES, round(rate * _BURST_S))
+    limit = burst + max(_MIN_QUEUE_BYTES, round(rate * _QUEUE_S))
+    # In the language of tc, bps is bytes per second.
+    return ["tbf", "rate", f"{rate}bps", "burst", str(burst), "limit", str(limit)]
+
+
 class Bandwidth:
     """``bandwidth``."""
 
@@ -39,7 +48,7 @@ class Bandwidth:
             "bandwidth",
             "the target's line is narrow: what exceeds the rate waits, and is dropped when too much of it waits",
             "removing the queues",
-            [_RATE, DIRECTION],
+            [RATE, DIRECTION],
             needs=NEEDS,
             missing=self._network.missing(TBF),
         )
@@ -47,18 +56,14 @@ class Bandwidth:
     async def prepare(self, fault: Fault, scene: Scene) -> dict[str, Scalar]:
         """Raises ``Unavailable``, ``BadRequest``, ``Conflict`` when another fault has its queue there."""
         require(self.kind, scene)
-        number(fault, _RATE)
+        number(fault, RATE)
         text(fault, DIRECTION)
         await self._queues.require_none(scene)
         return {"handle": self._queues.handle}
 
     async def inject(self, fault: Fault, scene: Scene, _memo: Memo) -> None:
         """Set the queues."""
-        rate = round(number(fault, _RATE))
-        burst = max(_MIN_BURST_BYTES, round(rate * _BURST_S))
-        limit = burst + max(_MIN_QUEUE_BYTES, round(rate * _QUEUE_S))
-        # In the language of tc, bps is bytes per second.
-        queue = ["tbf", "rate", f"{rate}bps", "burst", str(burst), "limit", str(limit)]
+        queue = token_bucket(fault)
         for namespace, link in self._queues.links(scene, text(fault, DIRECTION)):
             await set_queue(self._network.commands, namespace, link, self._queues.handle, queue)
 

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from operator_protocol.errors import BadRequest, Conflict, NotFound, Unavailable
-from operator_protocol.models import Action, FaultParam
-from operatord.subjects.base import ActionKind
+from operator_protocol.models import Action, ActionKind, FaultParam
 from operatord.subjects.tikv.breaking import NOT_CONTAINED
 from operatord.subjects.tikv.cluster import ASK_S, require_up, store_id_of
 from operatord.subjects.tikv.faults.base import Means
@@ -66,9 +65,11 @@ class Actor:
             return KINDS
         return {name: kind for name, kind in KINDS.items() if name not in ("start_container", "restart_container")}
 
-    async def check(self, action: Action) -> None:
-        """Raises ``Conflict`` with what stands against it now, ``NotFound``, ``BadRequest``, ``Unavailable``."""
+    async def check(self, action: Action) -> str:
+        """What would be done. Raises ``Conflict`` with what stands against it now, ``NotFound``, ``BadRequest``,
+        ``Unavailable``."""
         await self._ready(action)
+        return f"{action.target}: {KINDS[action.kind].description}"
 
     async def act(self, action: Action) -> str:
         """Check again, do it, and say in one line what was done."""

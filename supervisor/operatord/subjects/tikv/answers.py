@@ -41,6 +41,8 @@ class Scrape:
     trouble: str = ""
     fresh: bool = False
     """Whether its figures are new enough to be used."""
+    empty_for_s: float = 0.0
+    """For how long it has answered, and told nothing of any server that is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class StoreSeen:
     beats: bool = False
     """PD heard from it since it fell silent to us."""
     heartbeat_age_s: float | None = None
-    evicting: bool = False
+    evicting: bool | None = False
+    """None when PD did not say."""
     draining_still_s: float | None = None
     """While it is being drained: seconds since it lost a region last."""
     figures: Mapping[str, float] = field(default_factory=dict)

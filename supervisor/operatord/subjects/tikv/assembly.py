@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from operator_protocol.errors import Conflict, NotFound, OperatorError, Unavailable
+from operator_protocol.errors import Conflict, DeadlineExceeded, NotFound, OperatorError, Unavailable
 from operatord.clock import Clock
 from operatord.subjects.base import Progress
 from operatord.subjects.tikv import project as projects
@@ -54,6 +54,10 @@ class Assembly:
         self._engine = OnDemand(engine)
         self.containers = Containers(self._engine)
         self._engine.project = projects.load(self._directory)
+        self._is_fresh = False
+        """Whether the containers are those of this start, and not adopted."""
+        self._is_creating = False
+        """Whether the engine's command line may still be at it, since nobody saw it end."""
 
     @property
     def project(self) -> Project | None:
@@ -98,6 +102,7 @@ class Assembly:
 
     async def _adopt(self, project: Project, progress: Progress) -> Project:
         progress(f"the containers of an earlier run are there ({project.name})")
+        self._is_fresh = False
         project = replace(project, environment={**project.environment, **projects.load_environment(self._options)})
         project.save(self._directory)
         self._engine.project = project
@@ -116,27 +121,48 @@ class Assembly:
             project.save(self._directory)
             subnet = project.environment["OPERATOR_TIKV_NET"]
             progress(f"starting {len(projects.SERVICES)} containers ({project.name}, network {subnet}.0/24)")
+            self._is_fresh = self._is_creating = True
             try:
                 await self.containers.up(projects.SERVICES, timeout_s=self._options.start_timeout_s)
-            except Conflict as error:
+                self._is_creating = False
+            except OperatorError as error:
+                self._is_creating = isinstance(error, DeadlineExceeded)
+                await self.give_up(progress)
+                chosen = self._options.base_port or self._options.network
+                if not isinstance(error, Conflict) or chosen or self.project is not None:
+                    raise
                 failure = error
                 progress(f"{error.message}; choosing others")
-                await self._down()
-                if self._options.base_port or self._options.network:
-                    break
                 continue
             return project
         raise failure or Unavailable("the containers could not be started")
+
+    async def give_up(self, progress: Progress) -> None:
+        """After a start that failed: take down what it created. What was adopted stays as it is.
+
+        What cannot be taken down now is what the next start, or ``stop``, begins with.
+        """
+        if not self._is_fresh or self.project is None:
+            return
+        try:
+            await self._down()
+        except OperatorError as error:
+            progress(f"what was created is still there: {error.message}")
 
     async def _require_engine(self) -> None:
         """Without one there is nothing to write down."""
         try:
             await self.containers.states()
+            await self.containers.require_compose()
         except OperatorError:
             self._engine.project = None
             raise
 
     async def _down(self) -> None:
+        if self._is_creating and self.project is not None:
+            # It ends with who runs it. What it created after the others were taken down would stay, known to nobody.
+            await self._engine.open(self.project.worker_spec())
+            self._is_creating = False
         await self.containers.down(grace_s=self._options.stop_grace_s)
         projects.forget(self._directory)
         self._engine.project = None

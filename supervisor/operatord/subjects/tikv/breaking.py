@@ -24,6 +24,10 @@ class Breaker:
         self._since: dict[str, float] = {}
         """By the id of the fault: when it was last worked on. What is older cannot speak of it."""
         self._undone: set[str] = set()
+        self._left: dict[str, str] = {}
+        """By the id of the fault: what was found of it since it was undone last."""
+        self._felt: set[str] = set()
+        """Faults that a look has shown since they were worked on: from then on one that shows nothing means an end."""
 
     def catalogue(self) -> Mapping[str, FaultKind]:
         """What there is, with what stands against it here."""
@@ -52,6 +56,7 @@ class Breaker:
             # What was done by PD or the server itself may have been followed by the end of its container.
             await self._means.containers.bring_back(fault.target)
         self._undone.add(fault.id)
+        self._left.pop(fault.id, None)
         self._since[fault.id] = self._clock()
 
     def remains(self, fault: Fault, memo: Mapping[str, Scalar], seen: Observation) -> str:
@@ -68,14 +73,26 @@ class Breaker:
         target = seen.node(fault.target)
         if target is None:
             return f"{fault.target} was not part of the last look"
-        held = self._kind(fault).holds(fault, memo, seen)
-        if held is None:
-            held = "" if fault.id in self._undone else f"{fault.kind} holds {fault.target} until it is undone"
-        return held or _not_back(target)
+        kind = self._kind(fault)
+        held = kind.holds(fault, memo, seen)
+        if held:
+            self._felt.add(fault.id)
+        elif fault.id not in self._undone and (held is None or (kind.lags and fault.id not in self._felt)):
+            held = f"{fault.kind} holds {fault.target} until it is undone"
+        # What was done by PD or the server itself a look can tell; what the engine did to a container it cannot.
+        left = self._left.get(fault.id, "") if held is None or kind.contained else ""
+        return held or left or _not_back(target)
 
     async def leftovers(self, fault: Fault, memo: Mapping[str, Scalar]) -> str:
-        """What the engine, or PD, still has of it."""
-        return await self._kind(fault).leftovers(fault, self._means, memo)
+        """What the engine, or PD, still has of it. What was found, or could not be looked for, holds until it is undone
+        once more: no look may take it for ended."""
+        self._left[fault.id] = f"it is not known what is left of {fault.kind}"
+        left = await self._kind(fault).leftovers(fault, self._means, memo)
+        if left:
+            self._left[fault.id] = left
+        else:
+            del self._left[fault.id]
+        return left
 
     def _kind(self, fault: Fault) -> TiKVFault:
         if fault.kind not in self._faults:

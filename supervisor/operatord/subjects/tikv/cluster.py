@@ -1,6 +1,7 @@
 """The servers as the control half reaches them: PD's API, the status ports, and which store a node is."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ import httpx
 from operator_protocol.errors import BadRequest, Conflict, NotFound, OperatorError, Unavailable
 from operatord.clock import Clock
 from operatord.subjects.base import SubjectSpec
-from operatord.subjects.tikv.pd.client import PDClient, Tls
+from operatord.subjects.tikv.pd.client import PDClient
 from operatord.subjects.tikv.pd.models import Store
+from operatord.subjects.tikv.pd.tls import hung_up, refusal
 from operatord.subjects.tikv.roster import Roster
-from operatord.subjects.tikv.settings import Settings, addresses, split_address, urls
+from operatord.subjects.tikv.settings import Settings, addresses, split_address
 
 ASK_S = 5.0
 _STEP_S = 0.2
@@ -35,11 +37,11 @@ class Cluster:
     def __init__(self, spec: SubjectSpec, clock: Clock = time.monotonic) -> None:
         settings = Settings.read(spec.options)
         self._clock = clock
-        self._tls = Tls(settings.tls_ca, settings.tls_cert, settings.tls_key) if settings.tls_ca else None
+        self._tls = settings.tls
         self._pds = [member for member in spec.members if member.id.startswith("pd")]
         stores = [member for member in spec.members if not member.id.startswith("pd")]
         self._places = {member.id: (member.host, member.port) for member in stores} | addresses(settings.status)
-        self._endpoints = urls(settings.pd) or tuple(
+        self._endpoints = settings.endpoints or tuple(
             f"{'https' if self._tls else 'http'}://{member.host}:{member.port}" for member in self._pds
         )
         # Only for its names: it connects to nobody until it is asked to.
@@ -139,9 +141,12 @@ class Cluster:
             )
         try:
             answer = await self._http.request(method, url)
-        except httpx.HTTPError as error:
-            said = str(error).partition("\n")[0] or type(error).__name__
-            raise Unavailable(f"the status port of {node} does not answer ({host}:{port}): {said}") from error
+        except (httpx.HTTPError, ssl.SSLError) as error:
+            refused, hint = refusal(error)
+            if self._tls is not None and isinstance(error, httpx.HTTPError) and not refused:
+                refused, hint = hung_up(error)
+            said = refused or str(error).partition("\n")[0] or type(error).__name__
+            raise Unavailable(f"the status port of {node} does not answer ({host}:{port}): {said}", hint) from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise Unavailable(f"{node} does not know {path}", "it needs TiKV 8.1 or newer")
         if not answer.is_success:

@@ -1,15 +1,17 @@
 """The half that changes things: starts the containers, breaks them, brings them back; or only attaches to a cluster."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from operator_protocol.errors import NotFound, OperatorError, Unavailable
-from operator_protocol.models import Action, Fault, FaultKind, Scalar
+from operator_protocol.errors import Conflict, NotFound, OperatorError, Unavailable
+from operator_protocol.models import Action, ActionKind, Fault, FaultKind, Scalar
 from operatord.clock import Clock
-from operatord.subjects.base import ActionKind, GuardRules, Observation, Progress, SubjectSpec, WorkloadSource
+from operatord.injectors.limits import ResourceLimits
+from operatord.subjects.base import GuardRules, Observation, Progress, SubjectSpec, WorkloadSource
 from operatord.subjects.tikv import project as projects
 from operatord.subjects.tikv import workload
 from operatord.subjects.tikv.actions import Actor
@@ -21,6 +23,8 @@ from operatord.subjects.tikv.faults.base import PD, TIKV, Means
 from operatord.subjects.tikv.options import ids, split
 
 NAME = "tikv"
+_CLUSTER = "cluster"
+"""In the memo of a fault: the id of the attached cluster that it is done to."""
 _REPLICAS = 3
 _FORM_S = 60.0
 _FIRST_ASK_S = 3.0
@@ -46,9 +50,13 @@ class TiKVControl:
         options: Mapping[str, Scalar],
         *,
         keep: bool,
+        load: WorkloadSource | None = None,
+        limits: ResourceLimits | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self._options, self._settings = split(options)
+        self._load = load
+        self._limits = limits or ResourceLimits()
         self._attached = bool(self._settings.pd)
         self._keep = keep
         self._clock = clock
@@ -98,8 +106,12 @@ class TiKVControl:
         await self._assembly.start(progress)
         await self._rebuild()
         cluster = self._built.means.cluster
-        await cluster.until_formed(len(projects.STORES), _FORM_S)
-        self._identity = await cluster.identity()
+        try:
+            await cluster.until_formed(len(projects.STORES), _FORM_S)
+            self._identity = await cluster.identity()
+        except OperatorError:
+            await self._assembly.give_up(progress)
+            raise
         progress(f"the cluster serves: {len(projects.PDS)} PDs, {len(projects.STORES)} stores")
 
     async def stop(self) -> None:
@@ -124,8 +136,10 @@ class TiKVControl:
 
     async def prepare(self, fault: Fault) -> Mapping[str, Scalar]:
         """See ``Breaker.prepare``."""
+        await self._recognise()
         self._permit()
-        return await self._built.breaker.prepare(fault)
+        memo = await self._built.breaker.prepare(fault)
+        return {**memo, _CLUSTER: self._identity.cluster_id} if self._attached and self._identity else memo
 
     async def inject(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
         """Returns when it has its effect."""
@@ -134,6 +148,11 @@ class TiKVControl:
 
     async def undo(self, fault: Fault, memo: Mapping[str, Scalar]) -> None:
         """Take it back, and bring the container back if it does not run."""
+        await self._recognise()
+        of, here = memo.get(_CLUSTER), self._identity
+        if of and here is not None and here.cluster_id != of:
+            # By the same address: ids of stores mean others there.
+            raise Conflict(f"{fault.kind} was done to cluster {of}, and this is {here.cluster_id}")
         await self._built.breaker.undo(fault, memo)
 
     def remains(self, fault: Fault, memo: Mapping[str, Scalar], observation: Observation) -> str:
@@ -152,25 +171,34 @@ class TiKVControl:
         """What ``act`` accepts here."""
         return self._built.actor.kinds()
 
-    async def check(self, action: Action) -> None:
-        """Raises what stands against it now."""
+    async def check(self, action: Action) -> str:
+        """What would be done. Raises what stands against it now."""
+        await self._recognise()
         self._permit()
-        await self._built.actor.check(action)
+        return await self._built.actor.check(action)
 
     async def act(self, action: Action) -> str:
         """Check again, do it, and say what was done."""
+        await self._recognise()
         self._permit()
         return await self._built.actor.act(action)
 
     def workload(self) -> WorkloadSource:
-        """go-ycsb. Raises ``Unavailable`` when there is nothing to load, or it must not be."""
+        """What the configuration names, else go-ycsb.
+
+        Raises ``Unavailable`` when there is nothing to load, or it must not be. To read what somebody else's load
+        prints is allowed anywhere.
+        """
+        if self._load is not None and self._load.passive:
+            return self._load
         if self._assembly is None:
             if refusal := self._refusal(self._options.allow_load_on, "allow_load_on"):
                 raise Unavailable(f"a load is refused: {refusal}")
-            return workload.of_attached(self._built.means.cluster.endpoints, self._options)
+            endpoints, secure = self._built.means.cluster.endpoints, self._settings.tls is not None
+            return self._load or workload.of_attached(endpoints, self._options, secure=secure)
         if self._assembly.project is None:
             raise NotFound("there are no containers to load", "the cluster is still starting")
-        return workload.of_project(self._directory, self._assembly.project, self._options)
+        return self._load or workload.of_project(self._directory, self._assembly.project, self._options)
 
     async def _attach(self, progress: Progress) -> None:
         await self._rebuild()
@@ -192,6 +220,12 @@ class TiKVControl:
             except OperatorError:
                 continue
             progress(f"attached to cluster {self._identity.cluster_id}; it is {self._permission()}")
+
+    async def _recognise(self) -> None:
+        """Ask again which cluster this is: what is allowed for one must not be done to its successor."""
+        if self._attached:
+            with contextlib.suppress(OperatorError):
+                self._identity = await self._built.means.cluster.identity()
 
     def _permission(self) -> str:
         allowed = {
@@ -222,7 +256,13 @@ class TiKVControl:
 
     def _build(self) -> "_Built":
         containers = self._assembly.containers if self._assembly is not None else Containers(NoEngine())
-        means = Means(Cluster(self.spec, self._clock), containers, contained=self._assembly is not None)
+        means = Means(
+            Cluster(self.spec, self._clock),
+            containers,
+            contained=self._assembly is not None,
+            helper_image=self._options.helper_image,
+            limits=self._limits,
+        )
         return _Built(means, Breaker(means, "", self._clock), Actor(means, ""))
 
     async def _rebuild(self) -> None:

@@ -12,8 +12,9 @@ from typing import TypeVar
 from operator_protocol.errors import DeadlineExceeded, OperatorError
 from operatord.clock import Clock
 from operatord.subjects.tikv.answers import Directory, Leadership
-from operatord.subjects.tikv.pd.client import NoLeader, NotBootstrapped, PDClient, Tls
+from operatord.subjects.tikv.pd.client import NoLeader, NotBootstrapped, PDClient
 from operatord.subjects.tikv.pd.models import Members, RegionStats, Store
+from operatord.subjects.tikv.pd.tls import Tls
 from operatord.subjects.tikv.settings import Settings
 from operatord.subjects.tikv.standing import Standing
 
@@ -36,7 +37,7 @@ class Word:
     members: Members | None
     stores: tuple[Store, ...] | None
     stats: RegionStats | None
-    evicting: tuple[int, ...]
+    evicting: tuple[int, ...] | None
     errors: tuple[OperatorError, ...]
     """Why something is missing; a cluster that no store has joined yet is not among them."""
     bootstrapped: bool = True
@@ -80,7 +81,7 @@ class PDWatch:
             members=members if isinstance(members, Members) else None,
             stores=stores if isinstance(stores, tuple) else None,
             stats=stats if isinstance(stats, RegionStats) else None,
-            evicting=evicting if isinstance(evicting, tuple) else (),
+            evicting=evicting if isinstance(evicting, tuple) else None,
             errors=errors,
             bootstrapped=not any(isinstance(one, NotBootstrapped) for one in needed),
         )

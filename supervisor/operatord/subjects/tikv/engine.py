@@ -44,6 +44,32 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command beside a container ended."""
+
+    code: int
+    output: str
+    error: str
+
+    @property
+    def complaint(self) -> str:
+        """What it said when it failed, in one line."""
+        lines = [line.strip() for line in (self.error or self.output).splitlines() if line.strip()]
+        return lines[-1] if lines else f"status {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume of a container."""
+
+    name: str
+    at: str
+    """Where it is mounted."""
+    options: Mapping[str, str]
+    """Of its driver."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """What the engine says of one container."""
 
@@ -69,6 +95,35 @@ class Containers:
         within_s = _COMMAND_S + grace_s
         args = {"volumes": True, "grace_s": grace_s, "timeout_s": within_s}
         await self.engine.ask("down", args, timeout_s=within_s + 5.0)
+
+    async def require_compose(self) -> None:
+        """Raises ``Unavailable`` when the compose plugin is missing."""
+        await self.engine.ask("compose", {})
+
+    async def beside(self, name: str, image: str, command: Sequence[str], where: str = "network") -> Ended:
+        """Run the command in a helper container that shares the network or the volumes of this one.
+
+        Raises ``Unavailable`` without the image, or the program in it. A command that fails is no error.
+        """
+        args = {"service": name, "image": image, "command": list(command), "where": where}
+        found = await self.engine.ask("beside", args)
+        return Ended(int(found["code"]), str(found["output"]), str(found["error"]))
+
+    async def helpers(self, *, remove: bool = False) -> list[str]:
+        """Helper containers that are there; with ``remove`` those that did not run, and are removed now."""
+        return [str(one) for one in (await self.engine.ask("helpers", {"remove": remove})).get("ids") or []]
+
+    async def volumes(self, name: str) -> list[Volume]:
+        """Those of its container."""
+        found = (await self.engine.ask("volumes", {"service": name})).get("volumes") or []
+        return [
+            Volume(
+                str(one["name"]),
+                str(one["at"]),
+                {str(key): str(value) for key, value in (one["options"] or {}).items()},
+            )
+            for one in found
+        ]
 
     async def states(self) -> dict[str, str]:
         """A fresh look: the state of each container by its service."""

@@ -135,6 +135,8 @@ def _worded(problem: str, container: str, reach: Reach, word: str) -> str:
 
 def _look_detail(reach: Reach, container: views.Container) -> dict[str, Scalar]:
     detail: dict[str, Scalar] = {"contact": reach.contact, "silent_for_s": round(reach.silent_for_s, 3)}
+    if container.trouble:
+        detail["container_trouble"] = container.trouble
     if container.state != "unknown":
         detail["container_state"] = container.state
         detail["container_since_at"] = container.since_at
@@ -201,6 +203,7 @@ def _metrics(directory: Directory, nodes: Sequence[Node], scrape: Scrape) -> dic
         metrics[f"regions_{problem.replace('-', '_')}"] = float(count)
     if scrape.configured:
         metrics |= {"prometheus_silent_s": round(scrape.silent_for_s, 3), "prometheus_fresh": float(scrape.fresh)}
+        metrics["prometheus_empty_s"] = round(scrape.empty_for_s, 3)
     return metrics
 
 

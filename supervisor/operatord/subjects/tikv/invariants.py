@@ -141,6 +141,15 @@ def of(settings: Settings) -> list[Invariant]:
             " its status port), or restart the store.",
         ),
         Invariant(
+            "engine_lost",
+            "critical",
+            settings.engine_lost_grace_s,
+            engine_lost,
+            "Start the container engine again. Until then no container is known to live, none can be started, and what"
+            " faults owe there is undone when it is back; the containers themselves may well run on.",
+            on_unknown="explains",
+        ),
+        Invariant(
             "stale_metrics",
             "warning",
             settings.stale_metrics_grace_s,
@@ -282,6 +291,13 @@ def data_port(seen: Observation) -> Sequence[Breach]:
     ]
 
 
+def engine_lost(seen: Observation) -> Sequence[Breach]:
+    """The engine that our containers run on answers."""
+    troubles = (node.detail.get("container_trouble") for node in seen.nodes)
+    trouble = next((trouble for trouble in troubles if trouble), "")
+    return [Breach(None, f"the container engine does not answer: {trouble}")] if trouble else []
+
+
 def stale_metrics(seen: Observation, settings: Settings) -> Sequence[Breach]:
     """What Prometheus tells is of now. A server that is down is not scraped, which is no trouble of the scrape."""
     limit = settings.stale_metrics_s
@@ -290,6 +306,9 @@ def stale_metrics(seen: Observation, settings: Settings) -> Sequence[Breach]:
         return []
     if silent > limit:
         return [Breach(None, f"Prometheus has not answered for {silent:,.0f} s", silent, limit, "s")]
+    if (empty := seen.metrics.get("prometheus_empty_s", 0.0)) > limit:
+        told = f"Prometheus answers, and has had nothing of these servers for {empty:,.0f} s: is it theirs?"
+        return [Breach(None, told, empty, limit, "s")]
     breaches = []
     for node in seen.nodes:
         age = _number(node, "scrape_age_s")

@@ -5,6 +5,7 @@ told to end, or finds that nobody reads its lines any more. Its containers are s
 server that somebody broke must not come back because a load was started.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -43,7 +44,8 @@ class Load:
         if status == 0 and not self._ending.is_set():
             status = self._follow(projects.LOAD, _say)
         # Whatever ended first, the container or who follows it: neither stays.
-        self._remove().wait(_GONE_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # an engine that hangs
+            self._remove().wait(_GONE_S)
         return 0 if self._ending.is_set() else status
 
     def end(self, _signum: int, _frame: FrameType | None) -> None:
@@ -102,6 +104,23 @@ def down(directory: Path, *, grace_s: int = 5, environ: Mapping[str, str] | None
     if project is None:
         return ""
     words = project.compose("down", "--volumes", "--timeout", str(grace_s))
+    if problem := _compose(project, words, 60.0 + grace_s, environ):
+        return f"cannot take the containers of {project.name} down: {problem}"
+    projects.forget(directory)
+    return ""
+
+
+def end_load(directory: Path) -> str:
+    """Take away the load alone, which ends with its daemon while the cluster is kept; returns what went wrong."""
+    project = projects.load(directory)
+    if project is None:
+        return ""
+    words = project.compose("rm", "--stop", "--force", projects.LOAD, projects.LOADER)
+    problem = _compose(project, words, _GONE_S)
+    return f"cannot end the load of {project.name}: {problem}" if problem else ""
+
+
+def _compose(project: Project, words: list[str], within_s: float, environ: Mapping[str, str] | None = None) -> str:
     try:
         done = subprocess.run(
             words,
@@ -109,16 +128,15 @@ def down(directory: Path, *, grace_s: int = 5, environ: Mapping[str, str] | None
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60.0 + grace_s,
+            timeout=within_s,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"cannot take the containers of {project.name} down: {error}"
-    if done.returncode != 0:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        return f"cannot take the containers of {project.name} down: {said[-1] if said else 'docker said nothing'}"
-    projects.forget(directory)
-    return ""
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return said[-1] if said else "docker said nothing"
 
 
 def _say(line: str) -> None:

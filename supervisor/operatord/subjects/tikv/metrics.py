@@ -38,6 +38,8 @@ class Metrics:
         self._stale_s = stale_s
         self._clock = clock
         self._since = clock()
+        self._told_at = self._since
+        """When it told anything of the servers that are looked at last."""
         self._standing: Standing[_Told] | None = None
         self._scraped_at: dict[str, float] = {}
         """When each target was scraped last, on the clock. A target that is gone from the answers only ages."""
@@ -49,7 +51,7 @@ class Metrics:
         if self._standing is None:
             client = self._client
             self._standing = Standing(lambda: self._ask(client), self._every_s, self._clock)
-            self._since = self._clock()
+            self._since = self._told_at = self._clock()
         await self._standing.first(deadline_s)
 
     def scrape(self) -> Scrape:
@@ -60,7 +62,18 @@ class Metrics:
         error = self._standing.error if self._standing else None
         silent_for_s = self._clock() - self._since if age_s is None else age_s
         fresh = age_s is not None and age_s <= self._stale_s
-        return Scrape(configured=True, silent_for_s=silent_for_s, trouble=error.message if error else "", fresh=fresh)
+        return Scrape(
+            configured=True,
+            silent_for_s=silent_for_s,
+            trouble=error.message if error else "",
+            fresh=fresh,
+            empty_for_s=self._clock() - self._told_at if fresh else 0.0,
+        )
+
+    def heard(self, *, of_ours: bool) -> None:
+        """Note whether it has ever scraped any of the servers that are looked at."""
+        if of_ours:
+            self._told_at = self._clock()
 
     def age_s(self, instance: str) -> float | None:
         """Seconds since the target was scraped last; None for one that never was."""

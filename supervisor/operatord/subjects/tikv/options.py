@@ -10,6 +10,10 @@ from operatord.isolation.addresses import Subnet
 from operatord.subjects.tikv.settings import Settings
 
 _LAST_PORT = 65_535
+FILES = ("compose_file", "tls_ca", "tls_cert", "tls_key")
+"""Options that are paths of files."""
+
+_ALLOWED = ("allow_faults_on", "allow_actions_on", "allow_load_on")
 _WORKLOAD = ("workload_name", "workload_rate", "workload_threads", "workload_records")
 
 
@@ -28,10 +32,15 @@ class Options:
     """Images may have to be fetched."""
     stop_grace_s: float = 5.0
     """A server that is taken down has this long to end by itself."""
+    helper_image: str = "nicolaka/netshoot:v0.13"
+    """Image of the short-lived containers that shape a node's network or fill its volume: it needs tc, nft, df and
+    fallocate. It is never fetched by a fault; empty for none."""
     allow_faults_on: str = ""
     """Ids of attached clusters, separated by commas, in which faults may be injected. Others are only watched."""
     allow_actions_on: str = ""
+    """The same for actions."""
     allow_load_on: str = ""
+    """The same for a load."""
     workload_name: str = "a"
     workload_rate: float = 1000.0
     workload_threads: int = 8
@@ -45,6 +54,7 @@ class Options:
 def split(options: Mapping[str, Scalar]) -> tuple[Options, Settings]:
     """The options of both halves, checked. Raises ``BadRequest`` naming the key that is wrong."""
     ours = {item.name: item for item in dataclasses.fields(Options)}
+    options = {key: _as_text(value) if key in _ALLOWED else value for key, value in options.items()}
     unknown = [key for key in options if key not in ours and key not in Settings().to_options()]
     if unknown:
         known = ", ".join(known_keys())
@@ -64,6 +74,11 @@ def known_keys() -> list[str]:
 def ids(text: str) -> frozenset[str]:
     """The words of a list with commas."""
     return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+
+def _as_text(value: Scalar) -> Scalar:
+    """The id of one cluster may stand there as the number that it is."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _typed(key: str, value: Scalar, default: object) -> Scalar:
@@ -86,7 +101,7 @@ def _check(options: Options) -> None:
     for name in ("start_timeout_s", "stop_grace_s"):
         if getattr(options, name) < 1:
             raise BadRequest(f"subject.tikv.{name} is {getattr(options, name):g}; it must be at least 1")
-    for name in ("allow_faults_on", "allow_actions_on", "allow_load_on"):
+    for name in _ALLOWED:
         for word in ids(getattr(options, name)):
             if not (word.isascii() and word.isdigit()):
                 raise BadRequest(

@@ -15,12 +15,11 @@ from operatord.subjects.tikv import evidence, health, invariants
 from operatord.subjects.tikv.answers import Directory, PDSeen, StoreSeen
 from operatord.subjects.tikv.directory import PDWatch, Word
 from operatord.subjects.tikv.metrics import Metrics
-from operatord.subjects.tikv.pd.client import Tls
 from operatord.subjects.tikv.pd.models import Store
 from operatord.subjects.tikv.roster import PDSlot, Roster, StoreSlot, places
-from operatord.subjects.tikv.settings import Settings, addresses, urls
+from operatord.subjects.tikv.settings import Settings, addresses
 from operatord.subjects.tikv.status import Pulse
-from operatord.subjects.tikv.views import UNTOLD, Container
+from operatord.subjects.tikv.views import UNTOLD, Container, Reach, through_engine
 
 _MARGIN_S = 0.03
 """Kept back from the deadline for reading and merging."""
@@ -37,13 +36,13 @@ class TiKVProbe:
         settings = self._settings = Settings.read(spec.options)
         self._clock = clock
         self._wall = wall
-        tls = Tls(settings.tls_ca, settings.tls_cert, settings.tls_key) if settings.tls_ca else None
+        tls = settings.tls
         self._roster = Roster(
             clock, tls.context() if tls else None, addresses(settings.status), addresses(settings.data)
         )
         pds = [server for server in spec.members if is_pd(server.id)]
         scheme = "https" if tls else "http"
-        endpoints = urls(settings.pd) or tuple(f"{scheme}://{server.host}:{server.port}" for server in pds)
+        endpoints = settings.endpoints or tuple(f"{scheme}://{server.host}:{server.port}" for server in pds)
         for server in pds:
             self._roster.expect_pd(server.id, server.host, server.port)
         for host, port in [] if pds else places(endpoints):
@@ -55,15 +54,19 @@ class TiKVProbe:
         self._pd = PDWatch(endpoints, tls, settings, clock)
         self._metrics = Metrics(settings.prometheus, settings.prometheus_every_s, settings.stale_metrics_s, clock)
         self._containers: dict[str, Container] = {}
+        self._unnamed = UNTOLD
+        """Of a node that the engine has not told of."""
         self._invariants = invariants.of(settings)
 
-    def tell_containers(self, states: Mapping[str, Mapping[str, Scalar]]) -> None:
+    def tell_containers(self, states: Mapping[str, Mapping[str, Scalar]], trouble: str = "") -> None:
         """What the engine says of each node's container: ``{"tikv1": {"state": "exited", "exit_code": 137, …}}``.
 
         The names of the fields are those of ``views.Container``. It takes the place of all that was told before; a
-        node that is not named has no container that is known of.
+        node that is not named has no container that is known of. With ``trouble`` the engine is lost, and no container
+        is known of.
         """
-        self._containers = {name: Container.read(fields) for name, fields in states.items()}
+        self._containers = {} if trouble else {name: Container.read(fields) for name, fields in states.items()}
+        self._unnamed = Container("unknown", trouble=trouble) if trouble and not self._attached else UNTOLD
 
     async def observe(self, deadline_s: float) -> Observation:
         """One look, finished within ``deadline_s`` whatever the servers do."""
@@ -104,6 +107,8 @@ class TiKVProbe:
         alive = sum(not self._is_lost(one) for one in pds)
         directory = self._pd.judge(word, alive, len(pds), self._metrics.regions())
         stores = self._stores_seen(word, known, directory)
+        ages = [*(one.scrape_age_s for one in pds), *(one.scrape_age_s for one in stores)]
+        self._metrics.heard(of_ours=any(age_s is not None for age_s in ages))
         seen = health.observation(
             directory, pds, stores, self._metrics.scrape(), silence_s=self._settings.silence_s, at=at, mono=mono
         )
@@ -127,6 +132,12 @@ class TiKVProbe:
     def _is_lost(self, pd: PDSeen) -> bool:
         return pd.container.signal == "down" or pd.reach.sight(self._settings.silence_s) == "gone"
 
+    def _container(self, slot: PDSlot | StoreSlot) -> Container:
+        return self._containers.get(slot.id, self._unnamed)
+
+    def _reach(self, slot: PDSlot | StoreSlot) -> Reach:
+        return through_engine(slot.reach(), self._container(slot), self._settings.silence_s)
+
     def _pd_seen(self, slot: PDSlot, word: Word) -> PDSeen:
         member = slot.member
         leader = word.members.leader if word.members is not None else None
@@ -136,8 +147,8 @@ class TiKVProbe:
         return PDSeen(
             id=slot.id,
             address=slot.address,
-            reach=slot.reach(),
-            container=self._containers.get(slot.id, UNTOLD),
+            reach=self._reach(slot),
+            container=self._container(slot),
             member=member,
             healthy=self._pd.healthy().get(member.member_id) if member is not None else None,
             leads=leader.member_id == member.member_id if leader is not None and member is not None else None,
@@ -147,14 +158,14 @@ class TiKVProbe:
     def _stores_seen(self, word: Word, known: Mapping[str, Store] | None, directory: Directory) -> list[StoreSeen]:
         stores = known if known is not None and directory.known else None
         now_at, mono = self._wall(), self._clock()
-        evicting = frozenset(word.evicting)
+        evicting = frozenset(word.evicting) if word.evicting is not None else None
         return [self._store_seen(slot, stores, evicting, now_at, mono) for slot in self._roster.stores.values()]
 
     def _store_seen(
         self,
         slot: StoreSlot,
         known: Mapping[str, Store] | None,
-        evicting: frozenset[int],
+        evicting: frozenset[int] | None,
         now_at: float,
         mono: float,
     ) -> StoreSeen:
@@ -168,13 +179,13 @@ class TiKVProbe:
             store=store,
             unknown_to_pd=known is not None and store is None,
             store_id=slot.store_id,
-            reach=slot.reach(),
+            reach=self._reach(slot),
             data=slot.data.contact if slot.data is not None else "unasked",
             data_silent_for_s=slot.data.silent_for_s if slot.data is not None else 0.0,
-            container=self._containers.get(slot.id, UNTOLD),
+            container=self._container(slot),
             beats=slot.beats(),
             heartbeat_age_s=heartbeat_age_s,
-            evicting=slot.store_id in evicting,
+            evicting=slot.store_id in evicting if evicting is not None else None,
             draining_still_s=mono - slot.draining[1] if slot.draining is not None else None,
             figures=self._metrics.of(slot.status_address),
             scrape_age_s=self._metrics.age_s(slot.status_address),

@@ -94,6 +94,7 @@ class Project:
             "project": self.name,
             "environment": dict(self.environment),
             "profiles": [PROFILE],
+            "followed": list(NODES),
         }
 
     def compose(self, *words: str) -> list[str]:

@@ -3,9 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from operator_protocol.errors import BadRequest
 from operator_protocol.models import Scalar
+from operatord.subjects.tikv.pd.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,11 @@ class Settings:
     data: str = ""
     """``NAME=HOST:PORT,…``: where the stores' data ports are reached from here; only these are tried."""
     tls_ca: str = ""
-    """PEM file of the authority that signed the cluster's certificates; empty for plain HTTP."""
+    """PEM file of the authority that signed the cluster's certificates; empty for those that the system trusts."""
     tls_cert: str = ""
+    """PEM file with our client certificate; empty for none."""
     tls_key: str = ""
+    """PEM file with its key; empty when ``tls_cert`` has it as well."""
 
     silence_s: float = field(default=1.0, metadata={"min": 0})
     """A server that accepts connections but has not answered for this long is down; until then it is degraded."""
@@ -71,6 +75,8 @@ class Settings:
     """Four scrapes of 15 s: what is older speaks of the past."""
     stale_metrics_grace_s: float = field(default=0.0, metadata={"min": 0})
     data_port_grace_s: float = field(default=0.5, metadata={"min": 0})
+    engine_lost_grace_s: float = field(default=1.0, metadata={"min": 0})
+    """An engine that is merely restarted, with its containers living on, is back after a few."""
 
     @classmethod
     def read(cls, options: Mapping[str, Scalar]) -> "Settings":
@@ -85,17 +91,65 @@ class Settings:
         settings = cls(**values)  # type: ignore[arg-type]  # each value was checked against its field just above
         for text in (settings.status, settings.data):
             addresses(text)
+        settings._check_urls()
         return settings
+
+    @property
+    def tls(self) -> Tls | None:
+        """How the cluster is spoken to; None for plain HTTP."""
+        secure = self.tls_ca or self.tls_cert or any(url.startswith("https:") for url in self.endpoints)
+        return Tls(self.tls_ca, self.tls_cert, self.tls_key) if secure else None
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """URLs of the PDs that are named, each with its port."""
+        return urls(self.pd, secure=bool(self.tls_ca or self.tls_cert))
+
+    def _check_urls(self) -> None:
+        if self.tls_key and not self.tls_cert:
+            raise BadRequest("subject.tikv.tls_key is set without tls_cert", "a key belongs to a certificate")
+        schemes = {url.partition(":")[0] for url in self.endpoints}
+        if self.pd and not schemes:
+            raise BadRequest(
+                f"subject.tikv.pd names no PD: {self.pd!r}", "write http://HOST:2379, or several with commas"
+            )
+        if len(schemes) > 1:
+            raise BadRequest("subject.tikv.pd mixes http and https", "all servers of a cluster speak the same")
+        if self.tls is not None and "http" in schemes:
+            raise BadRequest("subject.tikv.pd says http, and tls_ca or tls_cert is set", "write https:// in its URLs")
+        if self.prometheus:
+            _split(self.prometheus, "prometheus", paths=True)
 
     def to_options(self) -> dict[str, Scalar]:
         """The flat map, complete with defaults, as it travels in a ``SubjectSpec``."""
         return {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
 
 
-def urls(text: str) -> tuple[str, ...]:
-    """The URLs in a list with commas; ``http://`` is added where there is no scheme."""
-    words = [word.strip().rstrip("/") for word in text.split(",") if word.strip()]
-    return tuple(word if "://" in word else f"http://{word}" for word in words)
+def urls(text: str, *, secure: bool = False) -> tuple[str, ...]:
+    """The URLs of PDs in a list with commas; scheme and port 2379 are added where they are missing.
+
+    Raises ``BadRequest`` for what can be none.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    scheme = "https" if secure else "http"
+    return tuple(_split(word if "://" in word else f"{scheme}://{word}", "pd") for word in words)
+
+
+def _split(url: str, key: str, *, paths: bool = False) -> str:
+    """The URL without what does not belong there."""
+    hint = "write http://HOST:PORT or https://HOST:PORT"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BadRequest(f"subject.tikv.{key}: {url!r} is no URL: {error}", hint) from error
+    if parts.scheme not in ("http", "https") or not host or any(char.isspace() for char in url):
+        raise BadRequest(f"subject.tikv.{key}: {url!r} is no URL of a server", hint)
+    if paths:
+        return url
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        raise BadRequest(f"subject.tikv.{key}: {url!r} has more than a host and a port", hint)
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port or 2379}"
 
 
 def addresses(text: str) -> dict[str, tuple[str, int]]:

@@ -18,13 +18,17 @@ connections and does not answer. ``unreachable`` does neither: it may be the ser
 
 STATUS = "/status"
 PING = "/pd/api/v1/ping"
+OWN_WORD = "PD-Allow-follower-handle"
+"""A header: answer yourself. There are PDs (before 8.5) that forward even this question to the one that leads; while
+that one is frozen, all of them would seem to be."""
 # The preface of HTTP/2 (RFC 9113, 3.4) and an empty SETTINGS frame; a gRPC server sends its own SETTINGS at once.
 GRPC_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 
 
 def http_question(host: str, path: str) -> bytes:
     """A request whose answer says that the server lives."""
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n".encode("ascii", "replace")
+    own_word = f"{OWN_WORD}: true\r\n" if path == PING else ""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n{own_word}\r\n".encode("ascii", "replace")
 
 
 class Pulse:
@@ -121,6 +125,8 @@ class _Line(asyncio.Protocol):
         self._handshake: asyncio.Task[asyncio.Transport | None] | None = None
         self._answer: asyncio.Future[bool] | None = None
         self._received = b""
+        self._introduced = False
+        """TLS stands, and nothing was said over it yet."""
         self.spent = False
         """Whether no further question can be asked here."""
 
@@ -138,7 +144,8 @@ class _Line(asyncio.Protocol):
         self._handshake = None
         self.spent = isinstance(handshake.exception(), ssl.SSLError)
         self._transport = None if handshake.exception() else handshake.result()
-        return self._transport is not None
+        self._introduced = self._transport is not None
+        return self._introduced
 
     async def ask(self, question: bytes) -> bool:
         """True when an answer came, False when the connection is gone. Cancelled, it goes on where it was left."""
@@ -146,7 +153,7 @@ class _Line(asyncio.Protocol):
             return self.spent
         if self._answer is None:
             if self._transport is None or self._transport.is_closing():
-                return False
+                return self._introduced
             self._answer = asyncio.get_running_loop().create_future()
             self._received = b""
             self._transport.write(question)
@@ -166,6 +173,7 @@ class _Line(asyncio.Protocol):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self._introduced = False
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1."):
@@ -183,7 +191,9 @@ class _Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.spent = True
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(False)
+            # TLS 1.3: a server that refuses our certificate, or the want of one, says so after the handshake, which
+            # only a server that lives can have held. Its word may be lost: it closes with our question unread.
+            self._answer.set_result(self._introduced)
 
     def close(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop may be closed already

@@ -8,7 +8,7 @@ it is frozen; a port that cannot be reached from here may be reached by everybod
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from operator_protocol.models import NodeState, Scalar, SignalState
@@ -40,6 +40,8 @@ class Container:
     oom_killed: bool = False
     since_at: float = 0.0
     """When this state began, wall clock, seconds; 0 where it is not known."""
+    trouble: str = ""
+    """What is wrong with the engine; then nothing else is known of the container."""
 
     @classmethod
     def read(cls, fields: Mapping[str, Scalar]) -> "Container":
@@ -89,6 +91,21 @@ class Reach:
 
 
 UNASKED = Reach()
+
+
+def through_engine(reach: Reach, container: Container, silence_s: float) -> Reach:
+    """How a published port was found, in the light of what the engine says.
+
+    The way to it leads through the engine, which takes its proxies along when it ends: that nobody listens there then
+    says nothing of the server. And since the engine tells of the end of a container, and we notice its own, a moment
+    later, a port that refuses while the container runs is for that moment merely late.
+    """
+    if reach.contact != "refused":
+        return reach
+    if container.trouble:
+        return replace(reach, contact="unreachable")
+    late = container.state == "running" and reach.silent_for_s < silence_s
+    return replace(reach, contact="silent") if late else reach
 
 
 def probe_signal(sight: Sight) -> SignalState:

@@ -11,6 +11,7 @@ from operatord.subjects.tikv.options import Options
 from operatord.subjects.tikv.project import Project
 
 _PROGRAM = "go-ycsb"
+_INSTEAD = "name a command, or a file to follow, in [workload]"
 _ENDLESS = 1_000_000_000_000
 """go-ycsb has no word for it."""
 
@@ -26,10 +27,14 @@ def of_project(directory: Path, project: Project, options: Options) -> WorkloadS
     )
 
 
-def of_attached(endpoints: tuple[str, ...], options: Options) -> WorkloadSource:
+def of_attached(endpoints: tuple[str, ...], options: Options, *, secure: bool) -> WorkloadSource:
     """The program on this host, which must reach the stores by the addresses that PD tells. Raises ``Unavailable``."""
+    if secure:
+        raise Unavailable(f"{_PROGRAM} speaks no TLS, and this cluster does", _INSTEAD)
     if shutil.which(_PROGRAM) is None:
-        raise Unavailable(f"{_PROGRAM} is not on the PATH of the daemon", "build it from deploy/tikv/go-ycsb")
+        raise Unavailable(
+            f"{_PROGRAM} is not on the PATH of the daemon", f"build it from deploy/tikv/go-ycsb; or {_INSTEAD}"
+        )
     pds = ",".join(url.partition("://")[2] for url in endpoints)
     command = [_PROGRAM, "run", "tikv", "-P", str(_workload_file(str(projects.compose_file()), options))]
     for setting in (

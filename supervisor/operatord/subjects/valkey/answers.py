@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from operatord.subjects.base import Member
+from operatord.subjects.valkey.host import HostView
 from operatord.subjects.valkey.latency import DATA_READS, DATA_WRITES
 from operatord.subjects.valkey.procfs import ProcessLife
 from operatord.subjects.valkey.views import Peer
@@ -33,6 +34,15 @@ class Answer:
     as they do in the ``instantaneous_ops_per_sec`` of the server."""
     pings_p99_ms: float | None = None
     commands_p99_ms: float | None = None
+    pings_least_ms: float | None = None
+    """The quickest of the last few pings: what the line itself takes."""
+    pings_median_ms: float | None = None
+    pinged: bool = False
+    """It answered a ping at the beginning of the look, whatever became of the rest."""
+    asked_ms: float | None = None
+    """What the questions of this look took, and how many characters their answers have."""
+    asked_chars: int = 0
+    host: HostView = field(default_factory=HostView)
 
     @property
     def answered(self) -> bool:

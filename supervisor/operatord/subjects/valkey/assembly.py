@@ -27,6 +27,8 @@ from operatord.subjects.valkey.wire import NodeClient
 _ATTEMPTS = 3
 """Free ports may be taken between choosing them and listening on them; then others are chosen."""
 
+_ASK_AGAIN_S = 0.1
+
 
 class Assembly:
     """The servers of one state directory."""
@@ -118,6 +120,23 @@ class Assembly:
         except Conflict:
             if self.servers.pid(name) is None:
                 raise
+
+    async def end(self, name: str) -> None:
+        """Have a server end in good order; not running is success.
+
+        One that has just copied its primary writes its first append-only file. Until that is done Valkey refuses to
+        end, and forgets that it was asked to.
+        """
+        asking = asyncio.create_task(self._ask_again(name))
+        try:
+            await self.servers.terminate(name)
+        finally:
+            asking.cancel()
+
+    async def _ask_again(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(_ASK_AGAIN_S)
+            self.signal(name, signal.SIGTERM)
 
     def signal(self, name: str, signum: int) -> None:
         """Signal a process that may end at any moment."""
@@ -257,7 +276,7 @@ class Assembly:
         for name in names:
             # A paused server cannot follow a TERM; to one that runs this means nothing.
             self.signal(name, signal.SIGCONT)
-        await asyncio.gather(*(self.servers.terminate(name) for name in names))
+        await asyncio.gather(*(self.end(name) for name in names))
 
     def _somebody_else_listens(self) -> bool:
         return self._layout is not None and bool(self._layout.taken_ports())

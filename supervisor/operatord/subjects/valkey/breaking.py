@@ -124,7 +124,7 @@ class Breaker:
                 if fault.kind == faults.RESTART:
                     await self._assembly.start_again(name)
             case faults.STOP:
-                await self._servers.terminate(name)
+                await self._assembly.end(name)
             case faults.PAUSE:
                 self._servers.signal(name, signal.SIGSTOP)
                 await self._wait(

@@ -57,6 +57,7 @@ class ClientPause:
             "CLIENT PAUSE: the server lives, follows and votes, but answers no client; there is no failover",
             "itself when its time is over, or before that by letting its lease of 0.2 s expire",
             [_DURATION],
+            outage=True,
         )
 
     async def prepare(self, fault: Fault, scene: Scene) -> dict[str, Scalar]:

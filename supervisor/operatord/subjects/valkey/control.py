@@ -4,12 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from operator_protocol.models import Fault, FaultKind, Scalar
+from operator_protocol.models import Action, ActionKind, Fault, FaultKind, Scalar
 from operatord.clock import Clock
 from operatord.injectors.base import Injector
 from operatord.isolation.network import IsolatedNetwork
 from operatord.subjects.base import GuardRules, Observation, Progress, Servers, SubjectSpec, WorkloadSource
-from operatord.subjects.valkey import workload
+from operatord.subjects.valkey import actions, workload
 from operatord.subjects.valkey.assembly import Assembly
 from operatord.subjects.valkey.breaking import Breaker
 from operatord.subjects.valkey.client_pause import ClientPause
@@ -19,7 +19,7 @@ from operatord.subjects.valkey.settings import Settings
 
 
 class ValkeyControl:
-    """``SubjectControl`` of the Valkey cluster; see ``subjects.base``.
+    """``SubjectControl`` of the Valkey cluster, and ``Acting``; see ``subjects.base``.
 
     Works on a fresh cluster after ``start``, and, without ``start``, on the one that ``cluster.json`` describes: that
     is how ``operatord recover`` undoes what a daemon left behind.
@@ -36,6 +36,7 @@ class ValkeyControl:
         *,
         keep: bool,
         workload: str = "a",
+        load: WorkloadSource | None = None,
         host: str = "127.0.0.1",
         injectors: Sequence[Injector] = (),
         network: IsolatedNetwork | None = None,
@@ -43,9 +44,11 @@ class ValkeyControl:
     ) -> None:
         self._settings = Settings.read(options)
         self._workload = workload
+        self._load = load
         self._assembly = Assembly(
             servers, state_dir / "valkey", self._settings, keep=keep, host=host, network=network, clock=clock
         )
+        self._actor = actions.Actor(self._assembly, clock)
         self._breaker = Breaker(self._assembly, clock, inside=[ClientPause(clock), Failover(clock)], outside=injectors)
 
     @property
@@ -105,6 +108,18 @@ class ValkeyControl:
         """What an injector did outside the servers, taken back whether or not they are still there."""
         return await self._breaker.clear(fault, memo)
 
+    def actions(self) -> Mapping[str, ActionKind]:
+        """What ``act`` accepts."""
+        return actions.KINDS
+
+    async def check(self, action: Action) -> str:
+        """What would be done. Raises what stands against it now."""
+        return await self._actor.check(action)
+
+    async def act(self, action: Action) -> str:
+        """Check again, do it, and say what was done."""
+        return await self._actor.act(action)
+
     def workload(self) -> WorkloadSource:
-        """The YCSB core workload of the configuration, against the nodes of this cluster."""
-        return workload.source(self._settings, self.spec.members, self._workload)
+        """What the configuration names, else its YCSB core workload, against the nodes of this cluster."""
+        return self._load or workload.source(self._settings, self.spec.members, self._workload)

@@ -42,7 +42,7 @@ class Failover:
 
     async def prepare(self, fault: Fault, scene: Scene) -> dict[str, Scalar]:
         """Raises ``Conflict`` when the target is no primary, or has no replica in sync that could take over."""
-        told = await _replication(scene.target)
+        told = await replication(scene.target)
         if told.get("role") != "master":
             raise Conflict(
                 f"{scene.target.id} is a replica, and a failover takes the place of a primary",
@@ -50,24 +50,24 @@ class Failover:
             )
         for other in scene.others:
             with contextlib.suppress(OperatorError):
-                if _follows(await _replication(other), scene.target):
+                if follows(await replication(other), scene.target):
                     return {"successor": other.id}
         raise Conflict(f"{scene.target.id} has no replica in sync that could take over", "wait until it has one")
 
     async def inject(self, fault: Fault, scene: Scene, memo: Memo) -> None:
         """Returns when the replica is primary, and the target follows it."""
         successor = scene.other(str(memo["successor"]))
-        await self._take_over(successor)
-        await self._until(scene.target, "slave", f"{scene.target.id} does not follow {successor.id}")
+        await take_over(successor, self._clock)
+        await _until(scene.target, "slave", f"{scene.target.id} does not follow {successor.id}", self._clock)
 
     async def undo(self, fault: Fault, scene: Scene, memo: Memo) -> None:
         """Fail over to the target. Raises ``Unavailable`` when it is not in sync (yet)."""
-        told = await _replication(scene.target)
+        told = await replication(scene.target)
         if told.get("role") == "master":
             return
         if told.get("master_link_status") != "up":
             raise Unavailable(f"{scene.target.id} is not in sync, and cannot take over again yet")
-        await self._take_over(scene.target)
+        await take_over(scene.target, self._clock)
 
     async def leftovers(self, fault: Fault, scene: Scene, memo: Memo) -> str:
         """Nothing outside the cluster."""
@@ -78,28 +78,31 @@ class Failover:
         node = seen.node(scene.target.id)
         return "" if node is not None and node.leader else f"{scene.target.id} is not primary again"
 
-    async def _take_over(self, replica: Target) -> None:
-        async with connection(replica.id, replica.host, replica.ports[0]) as client:
-            try:
-                await client.command("CLUSTER", "FAILOVER", deadline_s=_ASK_S)
-            except (CommandRefused, NodeSilent) as error:
-                raise Unavailable(f"{replica.id} did not take over: {error.message}") from error
-        await self._until(replica, "master", f"{replica.id} did not take over")
 
-    async def _until(self, target: Target, role: str, otherwise: str) -> None:
-        end = self._clock() + _DONE_S
-        while True:
-            told: Mapping[str, str] = {}
-            with contextlib.suppress(Unavailable):  # in the middle of a change it may say nothing
-                told = await _replication(target)
-            if told.get("role") == role and (role == "master" or told.get("master_link_status") == "up"):
-                return
-            if self._clock() > end:
-                raise Unavailable(f"{otherwise} within {_DONE_S:g} s")
-            await asyncio.sleep(_STEP_S)
+async def take_over(replica: Target, clock: Clock) -> None:
+    """``CLUSTER FAILOVER`` on ``replica``; returns when it is primary. Raises ``Unavailable`` if it never is."""
+    async with connection(replica.id, replica.host, replica.ports[0]) as client:
+        try:
+            await client.command("CLUSTER", "FAILOVER", deadline_s=_ASK_S)
+        except (CommandRefused, NodeSilent) as error:
+            raise Unavailable(f"{replica.id} did not take over: {error.message}") from error
+    await _until(replica, "master", f"{replica.id} did not take over", clock)
 
 
-async def _replication(target: Target) -> Mapping[str, str]:
+async def _until(target: Target, role: str, otherwise: str, clock: Clock) -> None:
+    end = clock() + _DONE_S
+    while True:
+        told: Mapping[str, str] = {}
+        with contextlib.suppress(Unavailable):  # in the middle of a change it may say nothing
+            told = await replication(target)
+        if told.get("role") == role and (role == "master" or told.get("master_link_status") == "up"):
+            return
+        if clock() > end:
+            raise Unavailable(f"{otherwise} within {_DONE_S:g} s")
+        await asyncio.sleep(_STEP_S)
+
+
+async def replication(target: Target) -> Mapping[str, str]:
     """``INFO replication``. Raises ``Unavailable`` when it does not answer."""
     async with connection(target.id, target.host, target.ports[0]) as client:
         try:
@@ -108,7 +111,8 @@ async def _replication(target: Target) -> Mapping[str, str]:
             raise Unavailable(f"{target.id} does not tell its role: {error.message}") from error
 
 
-def _follows(told: Mapping[str, str], primary: Target) -> bool:
+def follows(told: Mapping[str, str], primary: Target) -> bool:
+    """Whether a replica that tells this is in sync with ``primary``."""
     return (
         told.get("role") == "slave"
         and told.get("master_link_status") == "up"

@@ -21,16 +21,19 @@ CATALOGUE: Mapping[str, FaultKind] = {
             KILL,
             "SIGKILL: the server is gone from one moment to the next, as after a crash",
             "starting the server again on its data and waiting until it is in sync",
+            outage=True,
         ),
         FaultKind(
             STOP,
             "SIGTERM: the server shuts down in good order",
             "starting the server again on its data and waiting until it is in sync",
+            outage=True,
         ),
         FaultKind(
             PAUSE,
             "SIGSTOP: the server keeps its connections and answers nothing, as in a long stall",
             "SIGCONT",
+            outage=True,
         ),
         FaultKind(
             RESTART,

@@ -195,6 +195,7 @@ def _node(
             "slots_count": count(slots),
             "serves": name in serving,
             **_verdict_detail(answer, topology),
+            **answer.host.detail(),
             **(_told_detail(answer, answers, topology) if answer.answered else {}),
         },
     )
@@ -216,6 +217,7 @@ def _verdict_detail(answer: Answer, topology: Topology) -> dict[str, Scalar]:
     of_others = topology.verdicts[answer.member.id]
     return {
         "contact": answer.contact,
+        "pinged": answer.pinged,
         "process_state": answer.process,
         "silent_for_s": round(answer.silent_for_s, 3),
         "flagged_failing_by": of_others.failing,
@@ -245,6 +247,10 @@ def _told_detail(answer: Answer, answers: Sequence[Answer], topology: Topology) 
         "p99_ms": answer.p99_ms,
         "ping_p99_ms": answer.pings_p99_ms,
         "command_p99_ms": answer.commands_p99_ms,
+        "ping_least_ms": answer.pings_least_ms,
+        "ping_median_ms": answer.pings_median_ms,
+        "asked_ms": answer.asked_ms,
+        "asked_chars": answer.asked_chars,
     }
     if answer.told_role == REPLICA:
         primary = topology.primary_of(topology.groups[answer.member.id])

@@ -6,6 +6,7 @@ violation at once, its shard without an owner only when the failover (1.5 to 1.8
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 from operator_protocol.models import Node
 from operatord.subjects.base import Breach, Invariant, Observation
@@ -14,6 +15,8 @@ from operatord.subjects.valkey.layout import SLOTS
 from operatord.subjects.valkey.settings import MIB, Settings
 
 _MAXMEMORY_SHARE = 0.9
+_FEW_SEGMENTS = 20
+"""So few sent again in 4 s are no finding, whatever their share."""
 _OUT_OF_LINE = 3.0
 """Times the median p99 of the other nodes: from there on a node is slow by itself."""
 _TOGETHER = 5.0
@@ -81,6 +84,48 @@ def of(settings: Settings) -> list[Invariant]:
             settings.memory_grace_s,
             lambda seen: memory(seen, settings.memory_bytes),
             "Remove data or raise the limit (maxmemory, or memory_bytes in [subject.valkey]).",
+        ),
+        Invariant(
+            "memory_headroom",
+            "warning",
+            settings.headroom_grace_s,
+            lambda seen: memory_headroom(seen, settings.headroom_bytes),
+            "Find out what else takes memory in its cgroup, or raise the limit: the kernel ends a process there soon.",
+        ),
+        Invariant(
+            "disk_used",
+            "warning",
+            settings.disk_grace_s,
+            lambda seen: disk_used(seen, settings.disk_bytes),
+            "Look what lies in its data directory; if it belongs there, raise disk_bytes in [subject.valkey].",
+        ),
+        Invariant(
+            "cpu_throttled",
+            "warning",
+            settings.strain_grace_s,
+            lambda seen: cpu_throttled(seen, settings.throttled_share),
+            "Raise the quota of its cgroup (cpu.max), or find out who set it.",
+        ),
+        Invariant(
+            "stopped_at_times",
+            "warning",
+            settings.strain_grace_s,
+            lambda seen: stopped_at_times(seen, settings.stopped_share),
+            "Find out who sends it SIGSTOP and SIGCONT.",
+        ),
+        Invariant(
+            "retransmissions",
+            "warning",
+            settings.strain_grace_s,
+            lambda seen: retransmissions(seen, settings.retrans_share),
+            "Find out where between it and the others packets get lost: interfaces, queues, rules.",
+        ),
+        Invariant(
+            "leader_moved",
+            "info",
+            0.0,
+            leader_moved,
+            "Nothing, if somebody asked for it: the replica took over in good order, and clients were redirected.",
         ),
         Invariant(
             "p99_latency",
@@ -175,6 +220,62 @@ def memory(seen: Observation, limit_bytes: int) -> Sequence[Breach]:
         )
         for node in seen.nodes
         if (used := _number(node, "used_memory") or 0.0) > limit(node)
+    ]
+
+
+def memory_headroom(seen: Observation, limit_bytes: int) -> Sequence[Breach]:
+    """The cgroup of every node has room to grow, where it has a limit."""
+    return [
+        Breach(
+            node.id,
+            f"{node.id} can grow by {room / MIB:,.0f} MiB: that is all its cgroup has left",
+            room,
+            float(limit_bytes),
+            "bytes",
+        )
+        for node in seen.nodes
+        if (room := _number(node, "memory_headroom")) is not None and room < limit_bytes
+    ]
+
+
+def disk_used(seen: Observation, limit_bytes: int) -> Sequence[Breach]:
+    """The data directory of no node holds more than it should."""
+    return _above(seen, "disk_used", float(limit_bytes), "bytes", "has {:,.0f} bytes in its data directory")
+
+
+def cpu_throttled(seen: Observation, limit: float) -> Sequence[Breach]:
+    """The cgroup of no node holds it back all the time."""
+    return _above(
+        seen, "throttled_share", limit, "", "used up the processor time of its cgroup in {:.0%} of its periods"
+    )
+
+
+def stopped_at_times(seen: Observation, limit: float) -> Sequence[Breach]:
+    """No node that answers is found stopped by a signal again and again; one that does not answer is ``node_down``."""
+    answering = [node for node in seen.nodes if node.signals.get("probe") == "up"]
+    return _above(
+        replace(seen, nodes=answering), "stopped_share", limit, "", "was stopped by a signal at {:.0%} of the glances"
+    )
+
+
+def retransmissions(seen: Observation, limit: float) -> Sequence[Breach]:
+    """What the nodes send arrives at the first try; of one that is cut off, other invariants tell."""
+    sending = [
+        node
+        for node in seen.nodes
+        if (_number(node, "retransmits") or 0.0) >= _FEW_SEGMENTS
+        and node.signals.get("probe") == "up"
+        and node.signals.get("cluster") != "down"
+    ]
+    return _above(replace(seen, nodes=sending), "retrans_share", limit, "", "sends {:.1%} of its segments again")
+
+
+def leader_moved(seen: Observation) -> Sequence[Breach]:
+    """No primary handed its slots over a moment ago."""
+    return [
+        Breach(node.id, f"{node.id} handed its slots over to {node.detail['handed_over_to']}, in good order")
+        for node in seen.nodes
+        if node.detail.get("handed_over_to")
     ]
 
 

@@ -7,6 +7,7 @@ counts is the difference between two looks.
 """
 
 import math
+import statistics
 from collections import deque
 from collections.abc import Iterable, Mapping
 
@@ -18,6 +19,8 @@ DATA_COMMANDS = DATA_READS + DATA_WRITES
 """What a load consists of; everything else is housekeeping, ours included."""
 
 PINGS_PER_LOOK = 8
+_LEAST_OF = 32
+"""Pings of which the quickest counts: those of four looks."""
 PING_WINDOW = 128
 """Pings remembered: 8 s at two looks a second. The nearest-rank p99 of 128 leaves out the slowest one, so that a
 single hiccup (of this machine as likely as of the node) does not count."""
@@ -92,6 +95,20 @@ class LatencyTrack:
         if run_id != self._run_id:
             self._pings.clear()
         self._buckets, self._run_id = buckets, run_id
+
+    @property
+    def pings_least_ms(self) -> float | None:
+        """The quickest of the last ``_LEAST_OF`` pings; None until there are as many."""
+        if len(self._pings) < _LEAST_OF:
+            return None
+        return min(list(self._pings)[-_LEAST_OF:]) * 1000
+
+    @property
+    def pings_median_ms(self) -> float | None:
+        """The middle one of the same."""
+        if len(self._pings) < _LEAST_OF:
+            return None
+        return statistics.median(list(self._pings)[-_LEAST_OF:]) * 1000
 
     @property
     def pings_p99_ms(self) -> float | None:

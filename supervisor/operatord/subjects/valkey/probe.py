@@ -5,6 +5,7 @@ import ipaddress
 import random
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from libvalkey import ReplyError
 
@@ -14,6 +15,8 @@ from operatord.procfs import ProcessId
 from operatord.subjects.base import Invariant, Member, Observation, SubjectSpec
 from operatord.subjects.valkey import evidence, health, invariants
 from operatord.subjects.valkey.answers import Answer, Contact, calls
+from operatord.subjects.valkey.handover import Handovers
+from operatord.subjects.valkey.host import HostTrack, started_ago_s
 from operatord.subjects.valkey.latency import DATA_COMMANDS, PINGS_PER_LOOK, LatencyTrack
 from operatord.subjects.valkey.procfs import glance, life
 from operatord.subjects.valkey.settings import Settings
@@ -35,6 +38,9 @@ _PING_GAP_S = 0.005
 even intervals may all fall into the same phase of a node that is stopped at even intervals: one that stood still for
 14 of every 20 ms looked as quick as the others."""
 
+_AGE_TOLERANCE_S = 3.0
+"""The server tells its age in whole seconds, and begins to count a moment after it was started."""
+
 _MARGIN_S = 0.02
 """Kept back from the deadline for parsing and merging."""
 
@@ -51,6 +57,9 @@ class _Watched:
         self.run_id = ""
         self.commands = 0
         self.here = _is_loopback(member.host)
+        self.host = HostTrack()
+        self.asked_s = 0.0
+        self.pinged = False
 
 
 class ValkeyProbe:
@@ -62,12 +71,14 @@ class ValkeyProbe:
         self._wall = wall
         self._watched = [_Watched(member, clock()) for member in spec.members]
         self._invariants = invariants.of(self._settings)
+        self._handovers = Handovers()
 
     async def observe(self, deadline_s: float) -> Observation:
         """One look, finished within ``deadline_s`` whatever the nodes do."""
         at, mono = self._wall(), self._clock()
         answers = await self._ask_all(deadline_s, pings=PINGS_PER_LOOK)
-        return health.observation(answers, silence_s=self._settings.silence_s, at=at, mono=mono)
+        seen = health.observation(answers, silence_s=self._settings.silence_s, at=at, mono=mono)
+        return replace(seen, nodes=self._handovers.look(seen.nodes, mono))
 
     async def evidence(self, node_id: str | None, deadline_s: float) -> list[EvidenceItem]:
         """What each node says of itself and of ``node_id``, and what the kernel says; numbered from 1."""
@@ -93,15 +104,20 @@ class ValkeyProbe:
     async def _ask(self, watched: _Watched, budget_s: float, pings: int) -> list[Reply] | NodeGone | NodeSilent:
         """The replies to the questions, or why there are none. Reading them waits until all nodes were asked, so
         that it does not lengthen the round trips of the pings."""
-        end = self._clock() + budget_s
+        began = self._clock()
+        end = began + budget_s
+        watched.pinged = False
         try:
             try:
-                replies = await watched.client.ask(*_QUESTIONS, deadline_s=budget_s)
+                await watched.client.ask(("PING",), deadline_s=budget_s)
+                watched.pinged, began = True, self._clock()
+                replies = await watched.client.ask(*_QUESTIONS, deadline_s=max(0.001, end - self._clock()))
             except NodeGone:
                 # A kept connection that breaks says that the server ended, not whether another one took its place.
                 replies = await watched.client.ask(*_QUESTIONS, deadline_s=max(0.001, end - self._clock()))
         except (NodeGone, NodeSilent) as error:
             return error
+        watched.asked_s = self._clock() - began
         watched.latency.pinged(await self._ping(watched, min(end, self._clock() + _PING_BUDGET_S), pings))
         return replies
 
@@ -109,6 +125,7 @@ class ValkeyProbe:
         took: list[float] = []
         for _ in range(pings):
             await asyncio.sleep(random.uniform(0, _PING_GAP_S))
+            watched.host.glance()
             started = self._clock()
             if started >= end:
                 break
@@ -131,6 +148,8 @@ class ValkeyProbe:
                 contact=("silent" if connected else "unreachable") if silent else _contact_of(outcome),
                 silent_for_s=now - watched.answered_at,
                 process=life(watched.process) if watched.process else None,
+                pinged=watched.pinged,
+                host=watched.host.look(now),
             )
         info_reply, cluster, nodes, histogram = outcome
         info = parse_info(text(info_reply))
@@ -147,6 +166,12 @@ class ValkeyProbe:
             ops_per_sec=ops_per_sec,
             pings_p99_ms=watched.latency.pings_p99_ms,
             commands_p99_ms=watched.latency.commands_p99_ms,
+            pings_least_ms=watched.latency.pings_least_ms,
+            pings_median_ms=watched.latency.pings_median_ms,
+            pinged=True,
+            asked_ms=round(watched.asked_s * 1000, 2),
+            asked_chars=len(text(info_reply)) + len(text(nodes)),
+            host=watched.host.look(now),
         )
 
 
@@ -155,10 +180,26 @@ def _remember(watched: _Watched, info: Mapping[str, str], now: float) -> float |
     run_id, pid, commands = info.get("run_id", ""), info.get("process_id", ""), calls(info, DATA_COMMANDS)
     elapsed_s, ran = now - watched.answered_at, commands - watched.commands
     same_server = run_id == watched.run_id
-    if not same_server and watched.here:
-        watched.process = glance(int(pid), "valkey") if pid.isdigit() else None
+    if not same_server:
+        watched.process = _identify(watched, pid, info.get("uptime_in_seconds", ""))
+        watched.host.meet(watched.process)
     watched.answered_at, watched.run_id, watched.commands = now, run_id, commands
     return round(ran / elapsed_s, 1) if same_server and elapsed_s > 0 else None
+
+
+def _identify(watched: _Watched, pid: str, uptime: str) -> ProcessId | None:
+    """The process of this machine that the server says it is; None when it is on another, or cannot be told.
+
+    A server that is not on the loopback may still be here, in a network namespace of its own. Then it is a server by
+    its name that was started when it says that it was: that another one has both its pid and its age is no accident
+    to reckon with.
+    """
+    process = glance(int(pid), "valkey") if pid.isdigit() else None
+    if process is None or watched.here:
+        return process
+    age_s = started_ago_s(process)
+    told = uptime.isdigit() and age_s is not None and abs(age_s - int(uptime)) <= _AGE_TOLERANCE_S
+    return process if told else None
 
 
 def _contact_of(error: NodeGone | NodeSilent) -> Contact:

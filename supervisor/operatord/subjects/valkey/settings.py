@@ -38,6 +38,20 @@ class Settings:
     memory_bytes: int = field(default=256 * MIB, metadata={"min": MIB})
     """Limit of ``used_memory`` of a node without ``maxmemory``; with it, nine tenths of that."""
     memory_grace_s: float = field(default=5.0, metadata={"min": 0})
+    headroom_bytes: int = field(default=48 * MIB, metadata={"min": 0})
+    """What the cgroup of a node must still have room for; 0 to not look."""
+    headroom_grace_s: float = field(default=2.0, metadata={"min": 0})
+    disk_bytes: int = field(default=512 * MIB, metadata={"min": MIB})
+    """Limit of the files in the data directory of a node: twice ``memory_bytes``, for a snapshot and a log of it."""
+    disk_grace_s: float = field(default=2.0, metadata={"min": 0})
+    throttled_share: float = field(default=0.25, metadata={"min": 0.01, "max": 1})
+    """Of the periods of its cgroup; what Kubernetes alerts on as well (CPUThrottlingHigh)."""
+    stopped_share: float = field(default=0.15, metadata={"min": 0.01, "max": 1})
+    """Of the glances at it."""
+    retrans_share: float = field(default=0.05, metadata={"min": 0.001, "max": 1})
+    """Of the TCP segments; with those of bystanders of a lossy node at 0.03 to 0.05, and a healthy one under 0.005."""
+    strain_grace_s: float = field(default=3.0, metadata={"min": 0})
+    """Of these three; their figures are those of the last 4 s."""
     p99_ms: float = field(default=10.0, metadata={"min": 0.1})
     """A healthy node under the default load shows 0.1 to 1 ms; one that is stopped 70 % of the time about 14 ms."""
     p99_grace_s: float = field(default=5.0, metadata={"min": 0})

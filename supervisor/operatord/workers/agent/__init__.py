@@ -1,7 +1,7 @@
 """The agent worker: from a dossier to a diagnosis.
 
-``evidence`` numbers what is known, ``table`` says what speaks for and against each cause, ``rules`` weighs it,
-``report`` writes it down, ``markdown`` renders it. Nothing here changes anything: actions are recommended, and taken
-elsewhere. The parts of a sentence that come from a log line are data: they are shown, and matched against patterns,
-and never obeyed.
+``bundle`` numbers what is known, ``rules`` weigh it against the table of the subject, ``claude`` asks a model about it,
+``diagnosers`` says who answers, ``answer`` writes it down. Nothing here changes anything: actions are recommended, and
+taken elsewhere. The parts of a sentence that come from a log line are data: they are shown, and matched against
+patterns, and never obeyed.
 """

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from operator_protocol.models import AgentStep, Diagnosis, StepKind
-from operatord.workers.agent.findings import Bundle, Fact, one_line
-from operatord.workers.agent.rules import Verdict, cite
+from operatord.workers.agent.bundle.findings import Bundle, Fact, one_line
+from operatord.workers.agent.rules.weighing import Verdict, cite
 
 _MAX_CHARS = 220
 _TELLING: tuple[Fact, ...] = (
@@ -19,6 +19,14 @@ _TELLING: tuple[Fact, ...] = (
     "clients_unserved",
     "disk_short",
     "oom_killed",
+    "stop_and_go",
+    "cpu_waiting",
+    "line_lossy",
+    "line_narrow",
+    "line_late",
+    "headroom_gone",
+    "disk_grown",
+    "handed_over",
     "group_lost",
     "failover",
     "log_shutdown",
@@ -74,6 +82,21 @@ def asked(ticket: int, subject: str, node: str | None, facts: int, took_s: float
 def not_answered(ticket: int, subject: str, reason: str) -> AgentStep:
     """A question to the subject that failed; the diagnosis goes on without it."""
     return _step(ticket, "tool", f"{subject} could not be asked: {reason}")
+
+
+def thought(ticket: int, text: str) -> AgentStep:
+    """Something that goes through its head."""
+    return _step(ticket, "thought", text)
+
+
+def tool(ticket: int, text: str) -> AgentStep:
+    """Something that was looked up."""
+    return _step(ticket, "tool", text)
+
+
+def fallen_back(ticket: int, model: str, reason: str) -> AgentStep:
+    """Why the rules answer in place of the model."""
+    return _step(ticket, "result", f"the rules answer, since {model} did not: {reason}")
 
 
 def _who(bundle: Bundle) -> str:

@@ -5,7 +5,6 @@ the cluster answers or not.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,17 @@ from operator_protocol.errors import BadRequest, InternalError
 from operator_protocol.models import AgentStep, Diagnosis, EvidenceItem
 from operator_protocol.records import from_body, to_body
 from operator_protocol.topics import AGENT_STEP
-from operatord.subjects.base import SubjectProbe, SubjectSpec
+from operatord.subjects.base import Observation, SubjectProbe, SubjectSpec
 from operatord.tickets.dossier import Dossier
-from operatord.workers.agent import report, steps
-from operatord.workers.agent.citations import check_citations
-from operatord.workers.agent.evidence import gather
-from operatord.workers.agent.rules import weigh
-from operatord.workers.agent.scene import set_scene
+from operatord.workers.agent import steps
+from operatord.workers.agent.answer import report
+from operatord.workers.agent.answer.citations import check_citations
+from operatord.workers.agent.bundle.findings import Bundle
+from operatord.workers.agent.bundle.gathering import gather
+from operatord.workers.agent.bundle.scene import set_scene
+from operatord.workers.agent.diagnosers import Asking, with_reason
+from operatord.workers.agent.rules.weighing import weigh
+from operatord.workers.agent.settings import AgentSettings
 from operatord.workers.containers import tell_containers
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 EVIDENCE_DEADLINE_S = 0.15
 """A rules diagnosis takes less than 0.3 s; a silent node uses this up, the others answer in a few milliseconds."""
 _OVERRUN_S = 0.05
+_MEET_S = 0.4
 ACQUAINT_S = 5.0
 """A probe can tell that a process is gone or stopped only if it has met it alive."""
 
@@ -36,31 +40,60 @@ ACQUAINT_S = 5.0
 class Agent:
     """Diagnoses tickets."""
 
-    def __init__(self, ctx: "WorkerContext", probe: SubjectProbe, subject: str) -> None:
+    def __init__(
+        self, ctx: "WorkerContext", probe: SubjectProbe, subject: str, settings: AgentSettings | None = None
+    ) -> None:
         self._ctx = ctx
         self._probe = probe
         self._subject = subject
+        self._settings = settings or AgentSettings(diagnoser="rules")
+        self._asking = Asking(self._settings)
         self._turn = asyncio.Lock()
+        self._look: asyncio.Future[Observation] | None = None
+        self._asked = 0
 
     async def diagnose(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Request ``diagnose``: ``{dossier}`` to ``{diagnosis}``."""
+        """Request ``diagnose``: ``{dossier, by_rules}`` to ``{diagnosis, bundle, retry_after_s}``."""
         body = args.get("dossier")
         if not isinstance(body, Mapping):
             raise BadRequest("diagnose needs a dossier")
         dossier = from_body(Dossier, body)
-        async with self._turn:
-            return {"diagnosis": to_body(await self._by_rules(dossier))}
+        self._asked += 1
+        if self._look is not None:
+            self._look.cancel()  # a silent node would hold up the answer for as long as that look may take
+        try:
+            async with self._turn:
+                bundle, diagnosis = await self._by_rules(dossier)
+        finally:
+            self._asked -= 1
+        # Without the turn: this may take as long as a person would, and the probe must go on meeting its servers.
+        retry_after_s = None
+        if args.get("by_rules") is not True:
+            diagnosis, bundle, retry_after_s = await self._by_model(dossier, bundle, diagnosis)
+        for step in steps.closing(dossier.ticket.id, diagnosis):
+            self._tell(step)
+        return {"diagnosis": to_body(diagnosis), "bundle": bundle.export(), "retry_after_s": retry_after_s}
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._asking.close()
 
     async def meet(self) -> None:
         """Look at the subject now and then, so that the probe knows whom it will be asked about."""
         while True:
             async with self._turn:
-                with contextlib.suppress(Exception):  # what is wrong with the subject is the monitor's to say
-                    async with asyncio.timeout(1.0):
-                        await self._probe.observe(0.4)
+                if self._asked:
+                    continue  # whoever asks waits for this turn; the next one will be ours
+                self._look = asyncio.ensure_future(self._probe.observe(_MEET_S))
+                try:
+                    # What is wrong with the subject is the monitor's to say.
+                    await asyncio.wait({self._look}, timeout=2 * _MEET_S)
+                finally:
+                    self._look.cancel()
+                    await asyncio.gather(self._look, return_exceptions=True)
             await asyncio.sleep(ACQUAINT_S)
 
-    async def _by_rules(self, dossier: Dossier) -> Diagnosis:
+    async def _by_rules(self, dossier: Dossier) -> tuple[Bundle, Diagnosis]:
         ticket = dossier.ticket.id
         facts = await self._ask_subject(ticket, set_scene(dossier).focus.node)
         bundle = gather(dossier, facts)
@@ -73,9 +106,20 @@ class Agent:
         check = check_citations(diagnosis)
         if not check.sound:
             raise InternalError(f"the rules cited what is not there: {check}")
-        for step in steps.closing(ticket, diagnosis):
-            self._tell(step)
-        return diagnosis
+        return bundle, diagnosis
+
+    async def _by_model(
+        self, dossier: Dossier, bundle: Bundle, of_rules: Diagnosis
+    ) -> tuple[Diagnosis, Bundle, float | None]:
+        """Its diagnosis if there is one, else that of the rules with the reason; and when to ask again."""
+        if not self._asking.is_wanted:
+            return of_rules, bundle, None
+        opinion = await self._asking.ask(dossier, bundle, self._probe, self._tell)
+        if opinion.diagnosis is not None:
+            return opinion.diagnosis, opinion.bundle, None
+        reason = opinion.reason.text if opinion.reason is not None else ""
+        self._tell(steps.fallen_back(dossier.ticket.id, self._settings.model, reason))
+        return with_reason(of_rules, bundle, opinion, self._settings.model), bundle, opinion.retry_after_s
 
     async def _ask_subject(self, ticket: int, node: str | None) -> list[EvidenceItem]:
         began = time.monotonic()
@@ -112,7 +156,7 @@ async def _serve(
 
     spec = from_body(SubjectSpec, configuration["subject"])
     probe = make_probe(spec)
-    agent = Agent(ctx, probe, spec.name)
+    agent = Agent(ctx, probe, spec.name, from_body(AgentSettings, configuration.get("agent") or {"diagnoser": "rules"}))
     meeting = asyncio.create_task(agent.meet())
     try:
 
@@ -127,4 +171,5 @@ async def _serve(
     finally:
         meeting.cancel()
         await asyncio.gather(meeting, return_exceptions=True)
+        await agent.close()
         await probe.close()

@@ -5,15 +5,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from operator_protocol.errors import Conflict, NotFound
 from operator_protocol.models import Scalar
+from operatord.workers.docker import helpers
 from operatord.workers.docker.containers import EVENTS, PROJECT_LABEL, SERVICE_LABEL, ContainerState
 from operatord.workers.docker.refusals import not_installed, refusal
 
 if TYPE_CHECKING:
     from python_on_whales import Container
+
+
+Beside = Literal["network", "volumes", "nothing"]
+"""What of a container a helper shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class ProjectSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     """What the compose file reads from its environment: ports, subnet, rate of the load."""
     profiles: list[str] = field(default_factory=list)
+    followed: list[str] = field(default_factory=list)
+    """Services whose logs are handed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,15 @@ class Project:
     @property
     def event_command(self) -> list[str]:
         """Prints a line of JSON for each event, the moment it happens."""
-        with self._refusing("docker"):
-            command = [str(word) for word in self._docker.client_config.docker_cmd]
-        command += ["events", "--format", "{{json .}}", "--filter", "type=container"]
+        command = [*self._words, "events", "--format", "{{json .}}", "--filter", "type=container"]
         command += ["--filter", f"label={PROJECT_LABEL}={self.spec.project}"]
         return command + [word for event in EVENTS for word in ("--filter", f"event={event}")]
+
+    def log_command(self, since: str) -> list[str]:
+        """Prints each line of the followed services since that moment, and goes on."""
+        with self._refusing("docker"):
+            command = [str(word) for word in self._docker.client_config.docker_compose_cmd]
+        return [*command, "logs", "--follow", "--no-color", "--since", since, *self.spec.followed]
 
     def up(self, services: Sequence[str], *, build: bool, wait: bool, say: Callable[[str], None]) -> None:
         """Create and start; with ``wait`` until all are healthy. ``say`` gets each line of progress."""
@@ -76,8 +87,14 @@ class Project:
                     if text.strip():
                         say(text.strip())
 
+    def require_compose(self) -> None:
+        """Raises ``Unavailable`` when the command line lacks the compose plugin."""
+        with self._refusing("looking for the compose plugin"):
+            self._docker.compose.version()
+
     def down(self, *, volumes: bool, timeout_s: int) -> None:
         """Remove containers and network, and with ``volumes`` the data; nothing there is success."""
+        helpers.remove(self._words, self.spec.project)
         with self._refusing("taking the containers down"):
             for _ in self._docker.compose.down(volumes=volumes, timeout=timeout_s, stream_logs=True):
                 pass
@@ -190,6 +207,33 @@ class Project:
         """What the command printed inside the container."""
         with self._refusing(f"running {command[0]} in {service}"):
             return str(self._docker.container.execute(self._name(service), list(command)) or "")
+
+    def beside(self, service: str, image: str, command: Sequence[str], where: Beside) -> helpers.Ended:
+        """Run the command of ``image`` in the network of the service, on its volumes, or, to try it, by itself."""
+        name = self._name(service)
+        network_of, volumes_of = (name if where == one else "" for one in ("network", "volumes"))
+        return helpers.run(self._words, self.spec.project, helpers.Helper(image, command, network_of, volumes_of))
+
+    def helpers_left(self) -> list[str]:
+        """Helper containers that are there: under way, or left over."""
+        return helpers.left(self._words, self.spec.project)
+
+    def remove_idle_helpers(self) -> list[str]:
+        """Remove those that do not run: they were left over."""
+        return helpers.remove(self._words, self.spec.project, idle=True)
+
+    def volumes(self, service: str) -> list[dict[str, Any]]:
+        """The volumes of its container: ``{name, at, options}``, options as the engine has them."""
+        with self._refusing(f"looking at the volumes of {service}"):
+            mounts = self._docker.container.inspect(self._name(service)).mounts
+            named = [(str(one.name), str(one.destination)) for one in mounts if one.type == "volume" and one.name]
+            found = {one.name: one.options for one in (self._docker.volume.inspect([name for name, _ in named]))}
+            return [{"name": name, "at": at, "options": dict(found.get(name) or {})} for name, at in named]
+
+    @property
+    def _words(self) -> list[str]:
+        with self._refusing("docker"):
+            return [str(word) for word in self._docker.client_config.docker_cmd]
 
     @property
     def _labels(self) -> list[tuple[Literal["label"], str]]:

@@ -1,11 +1,12 @@
 """The worker: requests on containers in, states of containers out.
 
 Requests, each by ``service``: ``kill, stop, start, restart, pause, unpause, update_cpu, attachment, disconnect,
-connect, inspect, logs, exec``; of the whole project: ``up, down, remove, ps``. Commands on one service wait for each
-other, those on different ones do not.
+connect, inspect, logs, exec, beside, volumes``; of the whole project: ``up, down, remove, ps, compose, helpers``.
+Commands on one service wait for each other, those on different ones do not.
 
-Frames: ``container.state`` whenever a container changes (all states, and the event that changed them), and
-``container.progress`` for each line of a long command; that line is also printed.
+Frames: ``container.state`` whenever a container changes (all states, and the event that changed them),
+``container.progress`` for each line of a long command, which is also printed, and ``cluster.event`` for what the
+containers' logs tell of the cluster.
 """
 
 import asyncio
@@ -13,14 +14,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest, DeadlineExceeded, OperatorError, Unavailable
 from operator_protocol.records import from_body, to_body
 from operatord.workers.docker.containers import Containers, Event, parse_event
 from operatord.workers.docker.events import EventStream, event_stream
-from operatord.workers.docker.project import Attachment, Project, ProjectSpec
+from operatord.workers.docker.logs import Hand, LogFollower
+from operatord.workers.docker.notable import NotableLines
+from operatord.workers.docker.progress import UpProgress
+from operatord.workers.docker.project import Attachment, Beside, Project, ProjectSpec
 
 if TYPE_CHECKING:
     from operatord.workers.runtime import WorkerContext
@@ -46,13 +50,17 @@ async def main(ctx: "WorkerContext") -> None:
     worker = DockerWorker(await asyncio.to_thread(Project, spec), ctx.publish)
     for name, handler in worker.handlers().items():
         ctx.handle(name, handler)
-    watching = asyncio.create_task(worker.watch())
+    tasks = [asyncio.create_task(worker.watch())]
+    if spec.followed:
+        tasks.append(asyncio.create_task(worker.follow_logs(ctx.request)))
     try:
         await worker.seen.wait()
         ctx.ready()
-        await watching
+        await asyncio.gather(*tasks)
     finally:
-        watching.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         worker.close()
 
 
@@ -69,6 +77,7 @@ class DockerWorker:
         self._pool = ThreadPoolExecutor(_THREADS, "docker")
         self._locks: dict[str, asyncio.Lock] = {}
         self._containers = Containers()
+        self._logs: LogFollower | None = None
         self._engine = ""
         """What is wrong with the engine; empty when it answers."""
         self.seen = asyncio.Event()
@@ -82,6 +91,7 @@ class DockerWorker:
             "pause": self.pause, "unpause": self.unpause, "update_cpu": self.update_cpu,
             "attachment": self.attachment, "disconnect": self.disconnect, "connect": self.connect,
             "inspect": self.inspect, "logs": self.logs, "exec": self.execute,
+            "beside": self.beside, "volumes": self.volumes, "compose": self.compose, "helpers": self.helpers,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -94,9 +104,11 @@ class DockerWorker:
         """``{services: [], build: false, wait: true, timeout_s}`` -> ``ps``."""
         services, build, wait = _words(args, "services"), args.get("build") is True, args.get("wait") is not False
         loop = asyncio.get_running_loop()
+        progress = UpProgress(self._project.spec.project, services)
 
         def say(line: str) -> None:
-            loop.call_soon_threadsafe(self._progress, line)
+            if (told := progress.take(line)) is not None:
+                loop.call_soon_threadsafe(self._progress, told)
 
         def work() -> None:
             self._project.up(services, build=build, wait=wait, say=say)
@@ -126,6 +138,16 @@ class DockerWorker:
         """A fresh look: ``{containers: {service: state}}``."""
         await self._look()
         return {"containers": self._bodies()}
+
+    async def compose(self, _args: Mapping[str, Any]) -> Body:
+        """``{}`` where the compose plugin is installed."""
+        await self._do("compose version", self._project.require_compose, _COMMAND_S)
+        return {}
+
+    async def helpers(self, args: Mapping[str, Any]) -> Body:
+        """``{remove: false}`` -> ``{ids}``: helper containers that are there, or were and did not run."""
+        look = self._project.remove_idle_helpers if args.get("remove") is True else self._project.helpers_left
+        return {"ids": await self._do("looking for helper containers", look, _COMMAND_S)}
 
     # one container
 
@@ -194,7 +216,30 @@ class DockerWorker:
             raise BadRequest("exec needs a command")
         return {"output": await self._asked(args, lambda name: self._project.execute(name, command))}
 
+    async def beside(self, args: Mapping[str, Any]) -> Body:
+        """``{service, image, command: [...], where: "network"}`` -> ``{code, output, error}``: see ``helpers``."""
+        image, command = str(args.get("image") or ""), _words(args, "command")
+        known: Sequence[Beside] = get_args(Beside)
+        where = next((one for one in known if one == args.get("where", "network")), None)
+        if where is None or not command:
+            raise BadRequest(f"beside needs a command, and where: {', '.join(known)}")
+        return asdict(await self._asked(args, lambda name: self._project.beside(name, image, command, where)))
+
+    async def volumes(self, args: Mapping[str, Any]) -> Body:
+        """``{service}`` -> ``{volumes: [{name, at, options}]}``."""
+        return {"volumes": await self._asked(args, self._project.volumes)}
+
     # what happens
+
+    async def follow_logs(self, hand: Hand) -> None:
+        """Hand on what the containers print, until cancelled."""
+        notable = NotableLines(self._publish)
+        self._logs = LogFollower(self._project.log_command, hand, self._any_runs, notable=notable)
+        await self._logs.follow()
+
+    def _any_runs(self) -> bool:
+        states, followed = self._containers.states, self._project.spec.followed
+        return any(states[name].state == "running" for name in followed if name in states)
 
     async def watch(self) -> None:
         """Tell of each change until cancelled; an engine that goes away is waited for."""
@@ -213,7 +258,7 @@ class DockerWorker:
                         await asyncio.gather(following, return_exceptions=True)
                 self._lost(stream.complaint)
             except OperatorError as error:
-                self._lost(str(error))
+                self._lost(error.message)
             self.seen.set()
             failures += 1
             await asyncio.sleep(min(_FIRST_RETRY_S * 2.0 ** (failures - 1), _LONGEST_RETRY_S))
@@ -253,6 +298,8 @@ class DockerWorker:
             "told_at": time.time(),
         }
         self._publish(CONTAINER_STATE, body)
+        if self._logs is not None:
+            self._logs.look()
 
     def _progress(self, line: str) -> None:
         self._echo(line)

@@ -20,6 +20,8 @@ from operatord.workers.ycsb.status_line import parse_number
 
 _LINE = re.compile(r"\b(?P<name>[A-Z][A-Z_]*)\s+- (?P<figures>Takes\(s\): .*)")
 _FIGURE = re.compile(r"([^\s:,][^:,]*): ([^\s,]+)")
+_BEGINNING = re.compile(r"\*{4,} properties \*{4,}")
+"""In a file that is followed there may be one run after the other."""
 
 _ERROR = "_ERROR"
 _TOTAL = "TOTAL"
@@ -44,7 +46,7 @@ def parse_line(line: str) -> Line | None:
         return None
     values = ((name, parse_number(value)) for name, value in _FIGURE.findall(found["figures"]))
     figures = {name: value for name, value in values if value is not None}
-    if "Takes(s)" not in figures or "Count" not in figures:
+    if figures.get("Takes(s)", -1.0) < 0 or figures.get("Count", -1.0) < 0:
         return None
     return Line(found["name"], figures["Takes(s)"], int(figures["Count"]), figures)
 
@@ -63,10 +65,17 @@ class GoYcsbReader:
 
     def feed(self, line: str) -> Reading | None:
         """Take a line; a reading if it showed that the table before it was complete."""
+        if _BEGINNING.match(line):
+            reading = self.flush()
+            self._before, self._finished = {}, False
+            return reading
         parsed = None if self._finished else parse_line(line)
         if parsed is None:
+            # A line of a client's log may stand in the middle of a table, so it says nothing about its end.
+            if self._finished or not line.startswith("Run finished"):
+                return None
             # The table after the end repeats the last one, a moment later: no interval to speak of.
-            self._finished = self._finished or line.startswith("Run finished")
+            self._finished = True
             return self.flush()
         reading = self.flush() if self._table and parsed.operation <= next(reversed(self._table)) else None
         self._table[parsed.operation] = parsed
@@ -77,10 +86,14 @@ class GoYcsbReader:
         if not self._table:
             return None
         table, self._table = self._table, {}
-        if any(name in table and line.count > table[name].count for name, line in self._before.items()):
-            self._before = {}  # counts never fall: this is another run
+        if any(name in table and _is_ahead(line, table[name]) for name, line in self._before.items()):
+            self._before = {}  # neither counts nor times ever fall: this is another run
         before, self._before = self._before, {**self._before, **table}
         return _difference(before, table)
+
+
+def _is_ahead(line: Line, other: Line) -> bool:
+    return line.count > other.count or line.takes_s > other.takes_s
 
 
 def _difference(before: Mapping[str, Line], table: Mapping[str, Line]) -> Reading:

@@ -1,6 +1,6 @@
 """From readings to what is published: warm-up, baseline, degradation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from operator_protocol.models import WorkloadSample
 from operatord.clock import Clock
@@ -12,7 +12,31 @@ from operatord.workers.ycsb.tracker import WorkloadTracker
 OWN_FORMAT = "ycsb"
 """What our own client prints, which also takes a new rate on stdin."""
 
-READERS: dict[str, Callable[[], LineReader]] = {OWN_FORMAT: StatusLineReader, "go-ycsb": GoYcsbReader}
+
+class AnyReader:
+    """Of a load of which it is not known which it is: no line of one is a line of the other."""
+
+    def __init__(self) -> None:
+        self._readers: tuple[LineReader, ...] = (StatusLineReader(), GoYcsbReader())
+
+    def feed(self, line: str) -> Reading | None:
+        """Take a line."""
+        return self._first(reader.feed(line) for reader in self._readers)
+
+    def flush(self) -> Reading | None:
+        """No line came for a moment."""
+        return self._first(reader.flush() for reader in self._readers)
+
+    def _first(self, readings: Iterable[Reading | None]) -> Reading | None:
+        # Each of them sees the line, also when another one has read something.
+        return next((reading for reading in list(readings) if reading is not None), None)
+
+
+READERS: dict[str, Callable[[], LineReader]] = {
+    OWN_FORMAT: StatusLineReader,
+    "go-ycsb": GoYcsbReader,
+    "any": AnyReader,
+}
 """By ``WorkloadSource.line_format``."""
 
 _SETTLING_SAMPLES = 1

@@ -6,6 +6,7 @@ It is a child of this worker and must not outlive it: the kernel kills it when t
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 from collections import deque
@@ -60,6 +61,8 @@ class LoadProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                # A load may be a script that runs the program: they end together.
+                process_group=0,
             )
         except OSError as error:
             raise Unavailable(f"the load could not be started: {error}") from error
@@ -105,15 +108,17 @@ class LoadProcess:
     async def stop(self, *, timeout_s: float = 2.0) -> None:
         """TERM, and KILL after ``timeout_s``. One that has ended, or never began, is stopped."""
         process = self._process
-        if process is None:
+        if process is None or self.ended.is_set():
             return
         for signum, patience_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, None)):
-            if process.returncode is not None:
-                return
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signum)
+                os.killpg(process.pid, signum)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), patience_s)
+                break
+        # Whoever is left of its group, and holds its output open.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:

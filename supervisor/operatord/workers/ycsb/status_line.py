@@ -11,7 +11,6 @@ Our client counts only successes in "operations" and "current ops/sec", Java eve
 the two apart, so that a reading never counts a failure as an operation.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,12 +18,15 @@ from dataclasses import dataclass, field
 from operator_protocol.models import LatencySummary
 from operatord.workers.ycsb.reading import Reading
 
-_NUMBER = r"[-\d.,\u00a0\u202f]+"
+_NUMBER = r"[-\d.,\u066b\u00a0\u202f]{1,40}"
 _HEAD = re.compile(
-    rf"(?P<elapsed>\d+) sec: (?P<operations>\d+) operations;(?:\s*(?P<current>{_NUMBER}) current ops/sec;?)?"
+    r"(?<!\d)(?P<elapsed>\d{1,9}) sec: (?P<operations>\d{1,15}) operations;"
+    rf"(?:\s*(?P<current>{_NUMBER}) current ops/sec;?)?"
 )
 _OPERATION = re.compile(r"\[(?P<name>[A-Z][A-Z0-9_-]*):? (?P<figures>[^\]]*)\]")
 _FIGURE = re.compile(r"([^\s=,]+)=([^\s=]+?)(?=,?\s|,?$)")
+
+_MOST = 1e15
 
 _FAILED = "-FAILED"
 _READ_MODIFY_WRITE = "READ-MODIFY-WRITE"
@@ -39,7 +41,7 @@ class OperationFigures:
     @property
     def count(self) -> int:
         """Operations in the interval."""
-        return int(self.figures.get("Count", 0))
+        return max(0, int(self.figures.get("Count", 0)))
 
     def milliseconds(self, name: str) -> float | None:
         """A latency by its name in the line (``99``, ``Max``); None for an empty interval."""
@@ -70,8 +72,11 @@ class StatusLine:
 
 
 def parse_number(text: str) -> float | None:
-    """A number as any locale writes it (``1234.5``, ``1234,5``, ``1.234,5``); None for NaN and nonsense."""
-    digits = text.replace("\u00a0", "").replace("\u202f", "").strip()
+    """A number as any locale writes it (``1234.5``, ``1234,5``, ``1.234,5``); None for NaN and nonsense.
+
+    Nonsense is also what no load can come to, such as the minimum of nothing, which is the greatest number there is.
+    """
+    digits = text.replace("\u00a0", "").replace("\u202f", "").replace("\u066b", ".").strip()
     if digits.rfind(",") > digits.rfind("."):
         digits = digits.replace(".", "").replace(",", ".")
     else:
@@ -80,7 +85,7 @@ def parse_number(text: str) -> float | None:
         value = float(digits)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) < _MOST else None
 
 
 def parse_status_line(line: str) -> StatusLine | None:
@@ -117,7 +122,7 @@ class StatusLineReader:
         if status.operations < self._operations or status.elapsed_s < self._elapsed_s:
             self._begin_again()
         fresh = status.operations - self._operations
-        current = status.current_ops or 0.0
+        current = max(0.0, status.current_ops or 0.0)
         failed = _failures(status.latencies)
         included = min(failed, fresh) if failed and _counts_failures(status.latencies, fresh) else 0
         interval_s = self._interval_s(status, fresh, current)

@@ -1,11 +1,12 @@
 """What a fault of this subject consists of, and what it works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from operator_protocol.errors import BadRequest, Conflict
 from operator_protocol.models import Fault, FaultKind, Scalar
+from operatord.injectors.limits import ResourceLimits
 from operatord.subjects.base import Observation
 from operatord.subjects.tikv.cluster import Cluster
 from operatord.subjects.tikv.engine import Containers
@@ -21,6 +22,9 @@ class Means:
     containers: Containers
     contained: bool
     """Whether the servers are containers of ours."""
+    helper_image: str = ""
+    """Of helper containers; none if empty."""
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
 
 
 class TiKVFault(Protocol):
@@ -30,6 +34,8 @@ class TiKVFault(Protocol):
     """Whether it takes a container of ours."""
     roles: frozenset[str]
     """To which nodes it can be done."""
+    lags: bool
+    """Whether a look may show nothing of it yet; before one has shown it, nothing says that somebody ended it."""
 
     @property
     def kind(self) -> FaultKind:

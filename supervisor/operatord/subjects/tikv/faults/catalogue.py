@@ -7,6 +7,7 @@ from operatord.subjects.tikv.faults.disk import Disk
 from operatord.subjects.tikv.faults.evict_leader import EvictLeader
 from operatord.subjects.tikv.faults.grpc_pause import GrpcPause
 from operatord.subjects.tikv.faults.partition import Partition
+from operatord.subjects.tikv.faults.shaping import BANDWIDTH, LATENCY, Loss, Queue
 from operatord.subjects.tikv.faults.slow import Slow
 from operatord.subjects.tikv.faults.states import KINDS, StateFault
 
@@ -17,6 +18,9 @@ def all_faults() -> Mapping[str, TiKVFault]:
         *(StateFault(kind) for kind in KINDS),
         Slow(),
         Partition(),
+        Queue(LATENCY),
+        Queue(BANDWIDTH),
+        Loss(),
         GrpcPause(),
         EvictLeader(),
         Disk(),

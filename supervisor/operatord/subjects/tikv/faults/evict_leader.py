@@ -19,6 +19,7 @@ class EvictLeader:
 
     contained = False
     roles = STORES
+    lags = False
 
     @property
     def kind(self) -> FaultKind:

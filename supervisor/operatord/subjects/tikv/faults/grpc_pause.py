@@ -13,6 +13,7 @@ class GrpcPause:
 
     contained = False
     roles = STORES
+    lags = True
 
     @property
     def kind(self) -> FaultKind:
@@ -21,6 +22,7 @@ class GrpcPause:
             GRPC_PAUSE,
             "PUT /pause_grpc: the store lives, beats and answers on its status port, but serves nobody",
             "PUT /resume_grpc",
+            outage=True,
         )
 
     async def prepare(self, fault: Fault, means: Means) -> dict[str, Scalar]:
@@ -45,7 +47,9 @@ class GrpcPause:
         return ""
 
     def holds(self, fault: Fault, memo: Memo, seen: Observation) -> str | None:
-        """Its port for clients may be the last to notice: that it still answers says nothing, silence does."""
+        """By its port for clients, which may be the last to notice; where that is not asked, no look can tell."""
         node = seen.node(fault.target)
         port = node.detail.get("data_port") if node is not None else None
-        return None if port in (None, "", "unasked", "answered") else f"{fault.target} does not answer its clients"
+        if port in (None, "", "unasked"):
+            return None
+        return "" if port == "answered" else f"{fault.target} does not answer its clients"

@@ -14,6 +14,7 @@ class Partition:
 
     contained = True
     roles = EVERY
+    lags = False
 
     @property
     def kind(self) -> FaultKind:
@@ -22,6 +23,7 @@ class Partition:
             PARTITION,
             "docker network disconnect: the server lives, and neither the others nor clients reach it",
             "docker network connect with the same address and names",
+            outage=True,
         )
 
     async def prepare(self, fault: Fault, means: Means) -> dict[str, Scalar]:

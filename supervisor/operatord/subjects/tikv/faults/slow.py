@@ -15,6 +15,7 @@ class Slow:
 
     contained = True
     roles = EVERY
+    lags = False
 
     @property
     def kind(self) -> FaultKind:

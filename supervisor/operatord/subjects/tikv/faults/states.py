@@ -8,12 +8,15 @@ KILL, STOP, PAUSE, RESTART = "kill", "stop", "pause", "restart"
 
 _BACK = "starting the container again on its data and waiting until PD holds it for well"
 KINDS = (
-    FaultKind(KILL, "docker kill: the server is gone from one moment to the next, as after a crash", _BACK),
-    FaultKind(STOP, "docker stop: the server is told to end, and killed after 10 s", _BACK),
+    FaultKind(
+        KILL, "docker kill: the server is gone from one moment to the next, as after a crash", _BACK, outage=True
+    ),
+    FaultKind(STOP, "docker stop: the server is told to end, and killed after 10 s", _BACK, outage=True),
     FaultKind(
         PAUSE,
         "docker pause: the server keeps its connections and answers nothing, as in a long stall",
         "docker unpause",
+        outage=True,
     ),
     FaultKind(
         RESTART,
@@ -28,6 +31,7 @@ class StateFault:
 
     contained = True
     roles = EVERY
+    lags = False
 
     def __init__(self, kind: FaultKind) -> None:
         self.kind = kind

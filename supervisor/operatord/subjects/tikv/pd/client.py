@@ -8,17 +8,21 @@ request cannot have been carried out. No answer is an error, never an empty answ
 import asyncio
 import contextlib
 import json
+import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from operator_protocol.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, OperatorError, Unavailable
 from operatord.subjects.tikv.pd import models
+from operatord.subjects.tikv.pd.tls import Tls, hung_up, refusal
+from operatord.subjects.tikv.status import OWN_WORD
 
 PREFIX = "/pd/api/v1"
+_EVICTING = "evict-leader-scheduler"
 _LONGEST_S = 60.0
 """No request lasts longer, whatever its deadline."""
 
@@ -33,28 +37,6 @@ class NoLeader(Unavailable):
 
 class NotBootstrapped(Unavailable):
     """There is a PD, and no store has joined it yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Paths of PEM files: whom to trust, and who we are."""
-
-    ca: str
-    cert: str = ""
-    key: str = ""
-
-    def context(self) -> ssl.SSLContext:
-        """For ``https`` endpoints. Raises ``BadRequest`` naming the file that cannot be used."""
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-        except (OSError, ssl.SSLError) as error:
-            raise BadRequest(f"cannot use the CA file {self.ca}: {_first_line(error)}") from error
-        if self.cert:
-            try:
-                context.load_cert_chain(self.cert, self.key or None)
-            except (OSError, ssl.SSLError) as error:
-                raise BadRequest(f"cannot use the client certificate {self.cert}: {_first_line(error)}") from error
-        return context
 
 
 class PDClient:
@@ -109,7 +91,11 @@ class PDClient:
 
     async def region(self, region_id: int, *, deadline_s: float) -> models.Region:
         """One region."""
-        return models.Region.read(await self._get(f"/region/id/{region_id}", deadline_s))
+        found = await self._get(f"/region/id/{region_id}", deadline_s)
+        if found is None or (isinstance(found, dict) and found.get("id") == 0):
+            # PD has no error for this: it answers with a region in which everything is zero.
+            raise NotFound(f"PD knows of no region {region_id}")
+        return models.Region.read(found)
 
     async def regions_of_store(self, store_id: int, *, deadline_s: float) -> tuple[models.Region, ...]:
         """The regions that have a peer on the store."""
@@ -124,15 +110,25 @@ class PDClient:
         return models.names(await self._get("/schedulers", deadline_s))
 
     async def evicting(self, *, deadline_s: float) -> tuple[int, ...]:
-        """Ids of the stores whose leaders are being evicted; none when that scheduler does not run."""
+        """Ids of the stores whose leaders are being evicted; none when that scheduler does not run.
+
+        Raises ``Unavailable`` while PD runs no scheduler at all: one that has just come to lead begins with them after
+        a while, and until then it does not show those that it has kept.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline_s
+        running = await self.schedulers(deadline_s=deadline_s)
+        if not running:
+            raise Unavailable("PD runs no schedulers yet: whose leaders it evicts is not known")
+        if not any(name.startswith(_EVICTING) for name in running):
+            return ()
         try:
-            found = await self._get("/scheduler-config/evict-leader-scheduler/list", deadline_s)
+            found = await self._get(f"/scheduler-config/{_EVICTING}/list", max(0.0, end - loop.time()))
         except NotFound:
             return ()
-        if not isinstance(found, dict):
-            return ()
-        ranges = found.get("store-id-ranges")
-        return tuple(sorted(int(store_id) for store_id in ranges)) if isinstance(ranges, dict) else ()
+        ranges = found.get("store-id-ranges") if isinstance(found, dict) else None
+        known = ranges if isinstance(ranges, dict) else {}
+        return tuple(sorted(int(store_id) for store_id in known if store_id.isascii() and store_id.isdigit()))
 
     async def operators(self, *, deadline_s: float) -> tuple[str, ...]:
         """What PD is doing to regions at the moment, one line each."""
@@ -153,17 +149,20 @@ class PDClient:
 
     async def ping(self, endpoint: str, *, deadline_s: float) -> None:
         """Return when that very PD answers for itself; it need not have a leader."""
-        await self._within(deadline_s, lambda: self._ask(endpoint, "GET", "/ping", None))
+        own_word = {OWN_WORD: "true"}
+        await self._within(deadline_s, lambda: self._ask(endpoint, "GET", "/ping", None, own_word))
 
     # what to do
 
     async def transfer_leader(self, region_id: int, to_store_id: int, *, deadline_s: float) -> None:
         """Have another store lead the region."""
+        _tellable(region_id, to_store_id)
         body = {"name": "transfer-leader", "region_id": region_id, "to_store_id": to_store_id}
         await self._write("POST", "/operators", body, deadline_s)
 
     async def transfer_peer(self, region_id: int, from_store_id: int, to_store_id: int, *, deadline_s: float) -> None:
         """Move a replica of the region to another store."""
+        _tellable(region_id, from_store_id, to_store_id)
         body = {
             "name": "transfer-peer",
             "region_id": region_id,
@@ -178,12 +177,13 @@ class PDClient:
 
     async def evict_leaders(self, store_id: int, *, deadline_s: float) -> None:
         """Have the store lead nothing, until ``stop_evicting``; it survives restarts of PD."""
-        await self._write("POST", "/schedulers", {"name": "evict-leader-scheduler", "store_id": store_id}, deadline_s)
+        _tellable(store_id)
+        await self._write("POST", "/schedulers", {"name": _EVICTING, "store_id": store_id}, deadline_s)
 
     async def stop_evicting(self, store_id: int, *, deadline_s: float) -> None:
         """Let the store lead again. Not evicting is success."""
         with contextlib.suppress(NotFound):
-            await self._write("DELETE", f"/schedulers/evict-leader-scheduler-{store_id}", None, deadline_s)
+            await self._write("DELETE", f"/schedulers/{_EVICTING}-{store_id}", None, deadline_s)
 
     async def resign(self, *, deadline_s: float) -> None:
         """Have another PD lead."""
@@ -210,7 +210,7 @@ class PDClient:
         """Ask one PD after the other, the next one as soon as one failed or is slow; the first answer counts."""
         waiting = [(self._preferred + step) % len(self.endpoints) for step in range(len(self.endpoints))]
         asked: dict[asyncio.Task[object], int] = {}
-        failures: list[OperatorError] = []
+        failures: list[tuple[str, OperatorError]] = []
         try:
             while waiting or asked:
                 if waiting:
@@ -228,7 +228,7 @@ class PDClient:
                         return task.result()
                     if not isinstance(error, OperatorError) or not error.retryable:
                         raise error
-                    failures.append(error)
+                    failures.append((self.endpoints[index], error))
         finally:
             for task in asked:
                 task.cancel()
@@ -239,27 +239,32 @@ class PDClient:
         await self._within(deadline_s, lambda: self._write_somewhere(method, path, body))
 
     async def _write_somewhere(self, method: str, path: str, body: object) -> object:
-        failures: list[OperatorError] = []
+        failures: list[tuple[str, OperatorError]] = []
         for step in range(len(self.endpoints)):
             index = (self._preferred + step) % len(self.endpoints)
             try:
                 answer = await self._ask(self.endpoints[index], method, path, body)
             except (_NotSent, NoLeader) as error:
                 # Nothing was carried out; after any other failure nobody knows.
-                failures.append(error)
+                failures.append((self.endpoints[index], error))
             else:
                 self._preferred = index
                 return answer
         raise _summary(failures)
 
-    async def _ask(self, endpoint: str, method: str, path: str, body: object) -> object:
+    async def _ask(
+        self, endpoint: str, method: str, path: str, body: object, headers: Mapping[str, str] | None = None
+    ) -> object:
         url = f"{endpoint}{PREFIX}{path}"
         try:
-            response = await self._http.request(method, url, json=body if body is not None else None)
-        except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise _NotSent(f"{endpoint}: {_first_line(error)}", _connect_hint(error)) from error
+            response = await self._http.request(method, url, json=body if body is not None else None, headers=headers)
+        except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, ssl.SSLError) as error:
+            # With TLS 1.3 a server refuses our certificate after the handshake, and before it reads the request.
+            said, hint = refusal(error)
+            raise _NotSent(f"{endpoint}: {said or _reason(error)}", hint) from error
         except httpx.HTTPError as error:
-            raise Unavailable(f"{endpoint}: {_first_line(error) or type(error).__name__}") from error
+            said, hint = hung_up(error) if endpoint.startswith("https:") else ("", "")
+            raise Unavailable(f"{endpoint}: {said or _first_line(error) or type(error).__name__}", hint) from error
         if response.is_success:
             return _decoded(response, endpoint)
         raise _refusal(response, endpoint)
@@ -287,6 +292,9 @@ def _refusal(response: httpx.Response, endpoint: str) -> OperatorError:
         return NoLeader(f"no PD leads the cluster ({text})", "it is unknown how the cluster is until PD has a leader")
     if "ErrNotBootstrapped" in text or "not bootstrapped" in text:
         return NotBootstrapped("no store has joined the cluster yet")
+    if "to an HTTPS server" in text:
+        # As Go's servers put it.
+        return Unavailable(f"{endpoint}: it speaks only TLS", "write https:// in its URL")
     match response.status_code:
         case 404:
             return NotFound(said)
@@ -299,30 +307,50 @@ def _refusal(response: httpx.Response, endpoint: str) -> OperatorError:
 
 
 def _error_text(response: httpx.Response) -> str:
-    """Handlers answer with a JSON string, redirects with plain text."""
-    text = response.text.strip()
-    with contextlib.suppress(json.JSONDecodeError):
-        decoded = json.loads(text)
-        text = decoded if isinstance(decoded, str) else text
-    return text[:300]
+    """Handlers answer with a JSON string, some with one inside another, with an object, or with null; redirects with
+    plain text; and a handler that panicked with its stack. One line of it."""
+    said: object = response.text
+    for _ in range(3):
+        with contextlib.suppress(json.JSONDecodeError, TypeError):
+            said = json.loads(said)  # type: ignore[arg-type]  # TypeError ends it
+    if isinstance(said, dict):
+        said = said.get("msg")
+    return said.strip().partition("\n")[0][:300] if isinstance(said, str) else ""
 
 
-def _summary(failures: Sequence[OperatorError]) -> OperatorError:
-    """What to say when all PDs failed: that nobody leads is more than that another one does not answer."""
-    for kind in (NoLeader, NotBootstrapped, models.BadAnswer):
-        for failure in failures:
+def _tellable(*ids: int) -> None:
+    """Refuse ids that PD would take for others: it reads those of a request as floating-point numbers."""
+    for one in ids:
+        if int(float(one)) != one:
+            raise BadRequest(
+                f"PD cannot be told of id {one}: it would take it for {int(float(one))}",
+                "it reads the ids of requests as floating-point numbers; ids that it gives out itself are small",
+            )
+
+
+def _summary(failures: Sequence[tuple[str, OperatorError]]) -> OperatorError:
+    """What to say when all PDs failed. That no store has joined is the word of the one that leads, even if another one
+    does not know of it yet; and that nobody leads is more than that another one does not answer."""
+    for kind in (NotBootstrapped, NoLeader, models.BadAnswer):
+        for _, failure in failures:
             if isinstance(failure, kind):
                 return failure
-    said = "; ".join(dict.fromkeys(failure.message for failure in failures))
-    hint = next((failure.hint for failure in failures if failure.hint), "is it running, and is the address right?")
-    return Unavailable(f"no PD answers: {said}", hint)
+    by_reason: dict[str, list[str]] = {}
+    for endpoint, failure in failures:
+        by_reason.setdefault(failure.message.removeprefix(f"{endpoint}: "), []).append(endpoint)
+    said = "; ".join(f"{reason} ({', '.join(endpoints)})" for reason, endpoints in by_reason.items())
+    hint = next((failure.hint for _, failure in failures if failure.hint), "")
+    return Unavailable(f"no PD answers: {said}", hint or "is it running, and is the address right?")
 
 
-def _connect_hint(error: Exception) -> str:
-    text = str(error).lower()
-    if "certificate" in text or "ssl" in text or "tls" in text:
-        return "the PD refuses our TLS, or we its: check the CA, the client certificate, and https in its URL"
-    return ""
+def _reason(error: Exception) -> str:
+    """Why there is no connection, by the kernel or the resolver; what is around that says less."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            return str(cause.strerror if isinstance(cause, socket.gaierror) else os.strerror(cause.errno)).lower()
+        cause = cause.__cause__ or cause.__context__
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ one figure was asked for, and so is NaN, which is what a quantile of no observat
 
 import asyncio
 import math
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,7 @@ class PrometheusClient:
                 response = await self._http.get(f"{self.url}{path}", params=parameters)
         except TimeoutError as error:
             raise DeadlineExceeded(f"{self.url} did not answer within {deadline_s:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise Unavailable(f"{self.url}: {reason}", "is Prometheus running, and is the address right?") from error
         if response.status_code in (400, 422):

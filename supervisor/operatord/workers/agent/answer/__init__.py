@@ -1,0 +1,1 @@
+"""What a person reads: the diagnosis, its citations checked, and its Markdown."""

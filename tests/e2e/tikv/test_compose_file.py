@@ -1,4 +1,7 @@
-"""``deploy/tikv/docker-compose.yaml`` on a real Docker Engine, with stand-ins under the names of its images."""
+"""``deploy/tikv/docker-compose.yaml`` on a real Docker Engine, with stand-ins under the names of its images.
+
+The stories of a daemon use the same file in every run of the tests; here it is taken apart.
+"""
 
 import asyncio
 import contextlib
@@ -20,6 +23,7 @@ from operatord.subjects.tikv.prometheus.queries import QUERIES
 from operatord.workers.ycsb.go_ycsb import GoYcsbReader
 from operatord.workers.ycsb.reading import Reading
 
+pytestmark = pytest.mark.soak
 T = TypeVar("T")
 
 DASHBOARD = COMPOSE_FILE.parent / "grafana" / "dashboards" / "tikv.json"

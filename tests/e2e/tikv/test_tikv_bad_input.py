@@ -72,6 +72,7 @@ def test_without_an_engine_the_daemon_is_up_and_the_cluster_unknown_until_it_can
     daemon.stop()
 
 
+@pytest.mark.soak
 def test_a_headless_story_without_an_engine_ends_with_an_error(
     tmp_path: Path, docker_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def every(cluster: StandInCluster, value: Callable[[str], str]) -> dict[str, str
     return {instance: value(name) for name, instance in cluster.status.items()}
 
 
+@pytest.mark.soak
 def test_a_real_prometheus_tells_latency_and_load_of_each_store(cluster: StandInCluster) -> None:
     with prometheus(cluster) as url:
 

@@ -96,6 +96,7 @@ def test_a_frozen_store_is_late_and_then_down_and_thaws_to_up(cluster: StandInCl
     watching(spec_of(cluster), work)
 
 
+@pytest.mark.soak
 def test_two_of_three_pds_stopped_reads_as_unknown_opens_no_pd_leader_and_closes_nothing(
     cluster: StandInCluster,
 ) -> None:

@@ -35,8 +35,8 @@ class _Task:
     file: str
     text: str
     trials: Sequence[Trial]
-    conditions: Sequence[str]
-    """Of ``--only``."""
+    planned: int
+    """Trials of the whole campaign."""
     resumed: int | None
     """Number of the run to go on with."""
 
@@ -46,7 +46,8 @@ def run_campaign(args: argparse.Namespace) -> int:
     os.umask(0o077)
     file = campaign_file(args.campaign)
     campaign, text = read_campaign(file)
-    trials = only(make_plan(campaign), args.only)
+    plan = make_plan(campaign)
+    trials = only(plan, args.only)
     if campaign.subject != "valkey":
         raise Unavailable(f"campaigns on {campaign.subject} cannot be run yet", "they can be planned")
     place = _place(args)
@@ -54,7 +55,7 @@ def run_campaign(args: argparse.Namespace) -> int:
     try:
         number = _resumed(results, text) if args.resume else None
         runner = LiveRunner(campaign, place / "eval-daemons", place / "eval-daemon.log", _tell)
-        number, code = asyncio.run(_run(_Task(file.name, text, trials, args.only, number), runner, results))
+        number, code = asyncio.run(_run(_Task(file.name, text, trials, len(plan), number), runner, results))
         if number is not None:
             _report(results, number, Path(args.out) if args.out else None)
         return code
@@ -99,10 +100,11 @@ async def _work(task: _Task, runner: LiveRunner, results: Results) -> tuple[int,
         await runner.open(task.trials)
         number = task.resumed
         if number is None:
-            number = results.begin(task.file, task.text, _about(runner, task.conditions))
+            number = results.begin(task.file, task.text, _about(runner))
         _tell(f"run {number}: {len(task.trials)} trials")
         failed = await execute(task.trials, runner, results.keeper(number), _tell, deadline_s=runner.deadline_s)
-        results.end(number)
+        if results.run(number).kept == task.planned:  # with --only the others are yet to be tried
+            results.end(number)
         return number, failed
     finally:
         await runner.close()
@@ -123,13 +125,12 @@ def _cancelled_by_signals(work: "asyncio.Task[tuple[int, int]]") -> list[bool]:
     return interrupted
 
 
-def _about(runner: LiveRunner, conditions: Sequence[str]) -> dict[str, str]:
-    about = {
+def _about(runner: LiveRunner) -> dict[str, str]:
+    return {
         "operatord": version("operatord"),
         "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "isolated": "yes" if runner.isolated else "no",
     }
-    return about | ({"only": " ".join(conditions)} if conditions else {})
 
 
 def _report(results: Results, number: int, out: Path | None) -> None:

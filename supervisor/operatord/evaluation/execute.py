@@ -61,10 +61,10 @@ async def execute(
     """
     failed = 0
     done = keeper.done()
-    for trial in trials:
+    for place, trial in enumerate(trials, 1):
         if trial.number in done:
             continue
-        log(f"{trial.number}/{len(trials)} {trial.label}")
+        log(f"{place}/{len(trials)} {trial.label}")
         began = clock()
         try:
             seen = await _bounded(runner, trial, deadline_s)

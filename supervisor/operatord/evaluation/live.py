@@ -53,11 +53,10 @@ class LiveRunner:
         self._recording: Recording | None = None
         self._gap = ""
         self._isolate = False
+        self._why_not_isolated = ""
         self._is_spoilt = False
         self._kinds: dict[str, FaultKind] = {}
         self._rate: float | None = None
-        self.builds = 0
-        """Daemons that were started so far."""
 
     @property
     def isolated(self) -> bool:
@@ -99,7 +98,8 @@ class LiveRunner:
         variant = variant_of(self._campaign, trial)
         for injection in trial.injections:
             if missing := self._kinds[injection.kind].missing:
-                return not_run(f"{injection.kind} cannot be injected here: {missing}")
+                why = self._why_not_isolated if "--isolate" in missing else ""
+                return not_run(f"{injection.kind} cannot be injected here: {why or missing}")
         if variant.diagnoser == "claude" and not os.environ.get(KEY_VARIABLE):
             return not_run(f"there is no key in {KEY_VARIABLE}")
         await self._make_fit(AgentChoice.of(variant))
@@ -240,7 +240,12 @@ class LiveRunner:
         """Another daemon in place of this one. Raises ``Hopeless`` if there can be none."""
         try:
             await self.close()
-            await self._start(choice, isolate=self._isolate)
+            try:
+                await self._start(choice, isolate=self._isolate)
+            except OperatorError as error:
+                self._tell(f"the daemon is started again: {error.message}")
+                await self.close()
+                await self._start(choice, isolate=self._isolate)
         except OperatorError as error:
             raise Hopeless(f"no daemon for the trials: {error.message}", error.hint) from error
 
@@ -249,14 +254,13 @@ class LiveRunner:
         try:
             await self._start(choice, isolate=True)
         except OperatorError as error:
-            self._tell(f"without network namespaces, some faults cannot be injected: {error.message}")
+            self._why_not_isolated = error.message
             await self._build(choice)
         else:
             self._isolate = True
 
     async def _start(self, choice: AgentChoice, *, isolate: bool) -> None:
         daemon = OwnDaemon(self._base, self._log_file, self._campaign.subject, choice, isolate=isolate)
-        self.builds += 1
         await daemon.start(lambda _: None)
         self._daemon = daemon
         self._links = AsyncExitStack()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Sequence
 
 from operatord.evaluation.intervals import Middle, Rate, difference
+from operatord.evaluation.plan import make_plan
 from operatord.evaluation.results import Run
 from operatord.evaluation.summary import RATES, TIMES, Scored, Summary, grouped, summarise
 
@@ -75,10 +76,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Lines:
 def _about(run: Run, scored: Sequence[Scored]) -> Lines:
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.began_at))
     not_run = sum(one.score is None for one in scored)
+    planned = len(make_plan(run.campaign))
     known = "".join(f", {_plain(str(key))} {_plain(str(value))}" for key, value in sorted(run.about.items()))
     return [
-        f"Run {run.id} of `{run.file}`, {began}, seed {run.campaign.seed}{known}: {len(scored)} trials, "
-        f"{not_run} of them not run (they are in no figure)." + ("" if run.ended_at else " **It is not finished.**")
+        f"Run {run.id} of `{run.file}`, {began}, seed {run.campaign.seed}{known}: {len(scored)} of {planned} "
+        f"trials, {not_run} of them not run (they are in no figure)."
+        + ("" if run.ended_at else " **It is not finished.**")
     ]
 
 

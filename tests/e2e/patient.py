@@ -134,7 +134,10 @@ class Patient:
 
     def laid(self) -> str:
         """The fuses that have not burnt."""
-        return self._fuse.read_text() if self._fuse.exists() else ""
+        try:
+            return self._fuse.read_text()
+        except FileNotFoundError:
+            return ""  # burnt down, perhaps only just now
 
     def _note_faults(self) -> None:
         """The ids of all faults of the journal, those struck out included."""

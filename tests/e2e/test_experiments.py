@@ -77,7 +77,7 @@ def is_as_before(daemon: RealDaemon) -> bool:
     ("name", "kind", "role", "invariant"),
     [
         ("kill-a-primary", "kill", "primary", "node_down"),
-        pytest.param("pause-a-replica", "pause", "replica", "node_down", marks=pytest.mark.soak),
+        ("pause-a-replica", "pause", "replica", "node_down"),
         # Whichever shows first: that it answers late, or that it is found stopped.
         ("gray-failure", "slow", "primary", "p99_latency stopped_at_times"),
     ],

@@ -19,7 +19,9 @@ _LONG = ("tests/e2e/", "tests/soak/", "tests/supervisor/", "tests/clients/")
 """Where the files are that take long, in the order of how long."""
 
 # A shell starts what it puts into the background with SIGINT ignored, and that is inherited by all that we start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# SIGTERM (`timeout`, a CI that gives up) ends the run as Ctrl+C does: fixtures take down what they started.
+for _signum in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(_signum, signal.default_int_handler)
 
 # Containers tend to forbid it. Here programs of ours start by the thousand: each would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -161,3 +161,16 @@ def test_nodes_that_are_late_together_say_something_about_the_host_and_not_about
         f"valkey_{index}": {"detail": {"p99_ms": 70.0 + index}} for index in range(6)
     }
     assert len(_breaches(_seen(**very_late))["p99_latency"]) == 6
+
+
+def test_a_node_that_only_waited_for_a_processor_is_not_slow_by_itself() -> None:
+    """On a busy host one of six is always the unluckiest."""
+    queued: dict[str, dict[str, object]] = {"valkey_3": {"detail": {"p99_ms": 24.0, "own_p99_ms": 0.6}}}
+    assert _breaches(_seen(**queued)) == {}
+    itself: dict[str, dict[str, object]] = {"valkey_3": {"detail": {"p99_ms": 24.0, "own_p99_ms": 14.0}}}
+    assert set(_breaches(_seen(**itself))) == {"p99_latency"}
+
+
+def test_a_node_that_is_late_beyond_all_measure_is_slow_whatever_the_reason() -> None:
+    queued: dict[str, dict[str, object]] = {"valkey_3": {"detail": {"p99_ms": 70.0, "own_p99_ms": 0.6}}}
+    assert set(_breaches(_seen(**queued))) == {"p99_latency"}

@@ -118,6 +118,8 @@ def test_one_that_was_replaced_because_it_was_held_for_failed_did_not_hand_over(
         ({"throttled_share": 0.95}, "cpu_throttled"),
         ({"stopped_share": 0.4}, "stopped_at_times"),
         ({"retrans_share": 0.12, "retransmits": 148}, "retransmissions"),
+        ({"asked_least_ms": 20.6, "ping_median_ms": 0.1, "asked_chars": 8_751}, "slow_transfers"),
+        ({"asked_least_ms": 41.0, "ping_median_ms": 40.2}, ""),
         ({"handed_over_to": "valkey-4", "handed_over_s_ago": 0.5}, "leader_moved"),
         ({"retrans_share": 0.5, "retransmits": 5}, ""),
         ({"memory_headroom": 500_000_000, "throttled_share": 0.1, "stopped_share": 0.05}, ""),
@@ -127,7 +129,10 @@ def test_each_strain_is_a_violation_of_its_own_and_a_little_is_none(detail: dict
     node = server(1)
     nodes = [server(0), replace(node, detail={**node.detail, **detail})]
     seen = Observation("valkey", True, "", nodes, {"slots_assigned": 16_384, "cluster_ok": 1})
-    names = {"memory_headroom", "disk_used", "cpu_throttled", "stopped_at_times", "retransmissions", "leader_moved"}
+    names = {
+        *("memory_headroom", "disk_used", "cpu_throttled", "stopped_at_times"),
+        *("retransmissions", "slow_transfers", "leader_moved"),
+    }
     broken = {one.name: one.check(seen) for one in invariants.of(Settings()) if one.name in names and one.check(seen)}
     assert set(broken) == ({invariant} if invariant else set())
     assert all([breach.node for breach in breaches] == ["valkey-1"] for breaches in broken.values())

@@ -34,6 +34,8 @@ class Answer:
     as they do in the ``instantaneous_ops_per_sec`` of the server."""
     pings_p99_ms: float | None = None
     commands_p99_ms: float | None = None
+    pings_own_p99_ms: float | None = None
+    asked_least_ms: float | None = None
     pings_least_ms: float | None = None
     """The quickest of the last few pings: what the line itself takes."""
     pings_median_ms: float | None = None
@@ -92,8 +94,16 @@ class Answer:
     @property
     def p99_ms(self) -> float | None:
         """The worse of the two latencies that are known of it (``latency``)."""
-        known = [value for value in (self.pings_p99_ms, self.commands_p99_ms) if value is not None]
-        return max(known) if known else None
+        return _worse(self.pings_p99_ms, self.commands_p99_ms)
+
+    @property
+    def own_p99_ms(self) -> float | None:
+        """The same without the time that pings spent in a queue for a processor."""
+        return _worse(self.pings_own_p99_ms, self.commands_p99_ms)
+
+
+def _worse(*values: float | None) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def calls(info: Mapping[str, str], commands: Iterable[str]) -> int:

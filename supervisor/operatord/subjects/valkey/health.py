@@ -245,11 +245,13 @@ def _told_detail(answer: Answer, answers: Sequence[Answer], topology: Topology) 
         "cluster_state": answer.cluster.get("cluster_state", ""),
         "config_epoch": myself.epoch if myself else 0,
         "p99_ms": answer.p99_ms,
+        "own_p99_ms": answer.own_p99_ms,
         "ping_p99_ms": answer.pings_p99_ms,
         "command_p99_ms": answer.commands_p99_ms,
         "ping_least_ms": answer.pings_least_ms,
         "ping_median_ms": answer.pings_median_ms,
         "asked_ms": answer.asked_ms,
+        "asked_least_ms": answer.asked_least_ms,
         "asked_chars": answer.asked_chars,
     }
     if answer.told_role == REPLICA:

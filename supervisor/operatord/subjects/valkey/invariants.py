@@ -121,6 +121,13 @@ def of(settings: Settings) -> list[Invariant]:
             "Find out where between it and the others packets get lost: interfaces, queues, rules.",
         ),
         Invariant(
+            "slow_transfers",
+            "warning",
+            settings.strain_grace_s,
+            lambda seen: slow_transfers(seen, settings.transfer_ms),
+            "Find out what narrows its line: a queue, a limit of its interface, or somebody else who fills it.",
+        ),
+        Invariant(
             "leader_moved",
             "info",
             0.0,
@@ -270,6 +277,17 @@ def retransmissions(seen: Observation, limit: float) -> Sequence[Breach]:
     return _above(replace(seen, nodes=sending), "retrans_share", limit, "", "sends {:.1%} of its segments again")
 
 
+def slow_transfers(seen: Observation, limit_ms: float) -> Sequence[Breach]:
+    """What a node has to say at length does not take much longer than a word of it."""
+    breaches = []
+    for node in seen.nodes:
+        least, ping = _number(node, "asked_least_ms"), _number(node, "ping_median_ms")
+        if least is not None and ping is not None and least - ping > limit_ms:
+            told = f"{node.id} takes {least:.0f} ms for an answer of {_number(node, 'asked_chars') or 0:,.0f} bytes"
+            breaches.append(Breach(node.id, f"{told}, and {ping:.2g} ms for a ping", least, ping + limit_ms, "ms"))
+    return breaches
+
+
 def leader_moved(seen: Observation) -> Sequence[Breach]:
     """No primary handed its slots over a moment ago."""
     return [
@@ -280,15 +298,18 @@ def leader_moved(seen: Observation) -> Sequence[Breach]:
 
 
 def p99_latency(seen: Observation, limit_ms: float) -> Sequence[Breach]:
-    """No node is slow to answer: above the limit and out of line with the others, or far above it with all of them.
+    """No node is slow to answer: above the limit and out of line with the others, or far above it whatever the reason.
 
-    On a busy host every node is late now and then; that is no finding about any of them.
+    On a busy host every node is late now and then; that is no finding about any of them. So a node is out of line only
+    with what it took itself, without its time in a queue for a processor.
     """
     values = {node.id: value for node in seen.nodes if (value := _number(node, "p99_ms")) is not None}
+    own = {node.id: value for node in seen.nodes if (value := _number(node, "own_p99_ms")) is not None}
     breaches = []
     for node_id, value in values.items():
         others = [other for name, other in values.items() if name != node_id]
-        alone = not others or value > _OUT_OF_LINE * statistics.median(others)
+        out_of_line = not others or value > _OUT_OF_LINE * statistics.median(others)
+        alone = out_of_line and own.get(node_id, value) > limit_ms
         limit = limit_ms if alone else limit_ms * _TOGETHER
         if value > limit:
             breaches.append(Breach(node_id, f"{node_id} answers late: p99 is {value:.1f} ms", value, limit, "ms"))

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections import deque
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from operatord.subjects.valkey.wire import Reply
 
@@ -27,6 +28,22 @@ single hiccup (of this machine as likely as of the node) does not count."""
 
 _MIN_COMMANDS = 50
 """Below this many operations between two looks their p99 says nothing."""
+
+_LOOKS = 8
+"""Looks of which the quickest counts: 4 s of them."""
+
+
+class Ping(NamedTuple):
+    """One round trip, in seconds."""
+
+    took_s: float
+    waited_s: float = 0.0
+    """Of it, what the node or the one who asks spent in a queue for a processor (``runqueue``)."""
+
+    @property
+    def own_s(self) -> float:
+        """What is left without the host's load."""
+        return max(0.0, self.took_s - self.waited_s)
 
 
 def p99(values: Iterable[float]) -> float | None:
@@ -78,22 +95,25 @@ class LatencyTrack:
     """What is remembered of one node from look to look."""
 
     def __init__(self) -> None:
-        self._pings: deque[float] = deque(maxlen=PING_WINDOW)
+        self._pings: deque[Ping] = deque(maxlen=PING_WINDOW)
+        self._asked_s: deque[float] = deque(maxlen=_LOOKS)
         self._buckets: dict[int, int] | None = None
         self._run_id = ""
         self.commands_p99_ms: float | None = None
 
-    def pinged(self, seconds: Iterable[float]) -> None:
+    def pinged(self, pings: Iterable[Ping]) -> None:
         """Add the round trips of one look."""
-        self._pings.extend(seconds)
+        self._pings.extend(pings)
 
-    def looked(self, run_id: str, reply: Reply) -> None:
-        """Take in a fresh ``LATENCY HISTOGRAM`` of the server instance ``run_id``."""
+    def looked(self, run_id: str, reply: Reply, asked_s: float) -> None:
+        """Take in a fresh ``LATENCY HISTOGRAM`` of the server instance ``run_id``, and how long the look took."""
         buckets = histogram(reply)
         same = self._buckets is not None and run_id == self._run_id
         self.commands_p99_ms = p99_between(self._buckets or {}, buckets) if same else None
         if run_id != self._run_id:
             self._pings.clear()
+            self._asked_s.clear()
+        self._asked_s.append(asked_s)
         self._buckets, self._run_id = buckets, run_id
 
     @property
@@ -101,19 +121,32 @@ class LatencyTrack:
         """The quickest of the last ``_LEAST_OF`` pings; None until there are as many."""
         if len(self._pings) < _LEAST_OF:
             return None
-        return min(list(self._pings)[-_LEAST_OF:]) * 1000
+        return min(ping.took_s for ping in list(self._pings)[-_LEAST_OF:]) * 1000
 
     @property
     def pings_median_ms(self) -> float | None:
         """The middle one of the same."""
         if len(self._pings) < _LEAST_OF:
             return None
-        return statistics.median(list(self._pings)[-_LEAST_OF:]) * 1000
+        return statistics.median(ping.took_s for ping in list(self._pings)[-_LEAST_OF:]) * 1000
+
+    @property
+    def asked_least_ms(self) -> float | None:
+        """The quickest of the last ``_LOOKS`` looks, which are answered at length; None until there are as many."""
+        return min(self._asked_s) * 1000 if len(self._asked_s) == _LOOKS else None
 
     @property
     def pings_p99_ms(self) -> float | None:
         """Of the pings remembered; None until half of the window is filled."""
+        return self._worst_ms(ping.took_s for ping in self._pings)
+
+    @property
+    def pings_own_p99_ms(self) -> float | None:
+        """The same of what the pings took without the time in a queue for a processor."""
+        return self._worst_ms(ping.own_s for ping in self._pings)
+
+    def _worst_ms(self, seconds: Iterable[float]) -> float | None:
         if len(self._pings) < PING_WINDOW // 2:
             return None
-        worst = p99(self._pings)
+        worst = p99(seconds)
         return None if worst is None else worst * 1000

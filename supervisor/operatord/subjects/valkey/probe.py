@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -11,14 +12,15 @@ from libvalkey import ReplyError
 
 from operator_protocol.models import EvidenceItem
 from operatord.clock import Clock
-from operatord.procfs import ProcessId
+from operatord.procfs import ProcessId, read_stat
 from operatord.subjects.base import Invariant, Member, Observation, SubjectSpec
 from operatord.subjects.valkey import evidence, health, invariants
 from operatord.subjects.valkey.answers import Answer, Contact, calls
 from operatord.subjects.valkey.handover import Handovers
 from operatord.subjects.valkey.host import HostTrack, started_ago_s
-from operatord.subjects.valkey.latency import DATA_COMMANDS, PINGS_PER_LOOK, LatencyTrack
+from operatord.subjects.valkey.latency import DATA_COMMANDS, PINGS_PER_LOOK, LatencyTrack, Ping
 from operatord.subjects.valkey.procfs import glance, life
+from operatord.subjects.valkey.runqueue import RunQueue
 from operatord.subjects.valkey.settings import Settings
 from operatord.subjects.valkey.views import parse_info, parse_nodes
 from operatord.subjects.valkey.wire import Command, NodeClient, NodeGone, NodeSilent, Reply, text
@@ -58,6 +60,7 @@ class _Watched:
         self.commands = 0
         self.here = _is_loopback(member.host)
         self.host = HostTrack()
+        self.queue = RunQueue()
         self.asked_s = 0.0
         self.pinged = False
 
@@ -72,6 +75,9 @@ class ValkeyProbe:
         self._watched = [_Watched(member, clock()) for member in spec.members]
         self._invariants = invariants.of(self._settings)
         self._handovers = Handovers()
+        self._own_queue = RunQueue()
+        if (own := read_stat(os.getpid())) is not None:
+            self._own_queue.follow(own.id)
 
     async def observe(self, deadline_s: float) -> Observation:
         """One look, finished within ``deadline_s`` whatever the nodes do."""
@@ -92,8 +98,10 @@ class ValkeyProbe:
 
     async def close(self) -> None:
         """Give the connections back."""
+        self._own_queue.close()
         for watched in self._watched:
             watched.client.close()
+            watched.queue.close()
         await asyncio.sleep(0)  # the transports close in the next turn of the loop
 
     async def _ask_all(self, deadline_s: float, pings: int) -> list[Answer]:
@@ -121,22 +129,27 @@ class ValkeyProbe:
         watched.latency.pinged(await self._ping(watched, min(end, self._clock() + _PING_BUDGET_S), pings))
         return replies
 
-    async def _ping(self, watched: _Watched, end: float, pings: int) -> list[float]:
-        took: list[float] = []
+    async def _ping(self, watched: _Watched, end: float, pings: int) -> list[Ping]:
+        took: list[Ping] = []
         for _ in range(pings):
             await asyncio.sleep(random.uniform(0, _PING_GAP_S))
             watched.host.glance()
-            started = self._clock()
+            queued_s, started = self._queued_s(watched), self._clock()
             if started >= end:
                 break
             try:
                 await watched.client.ask(("PING",), deadline_s=end - started)
             except (NodeGone, NodeSilent):
                 # It took at least this long; that it does not answer at all is for the next look to find.
-                took.append(self._clock() - started)
+                took.append(Ping(self._clock() - started))
                 break
-            took.append(self._clock() - started)
+            took_s = self._clock() - started
+            took.append(Ping(took_s, self._queued_s(watched) - queued_s))
         return took
+
+    def _queued_s(self, watched: _Watched) -> float:
+        """What the node and we have waited for a processor: on a busy host that, and not the node, is late."""
+        return watched.queue.waited_s() + self._own_queue.waited_s()
 
     def _read(self, watched: _Watched, outcome: list[Reply] | NodeGone | NodeSilent) -> Answer:
         now = self._clock()
@@ -155,7 +168,7 @@ class ValkeyProbe:
         info = parse_info(text(info_reply))
         ops_per_sec = _remember(watched, info, now)
         if not isinstance(histogram, ReplyError):
-            watched.latency.looked(watched.run_id, histogram)
+            watched.latency.looked(watched.run_id, histogram, watched.asked_s)
         return Answer(
             watched.member,
             contact="answered",
@@ -165,11 +178,13 @@ class ValkeyProbe:
             view=tuple(parse_nodes(text(nodes))),
             ops_per_sec=ops_per_sec,
             pings_p99_ms=watched.latency.pings_p99_ms,
+            pings_own_p99_ms=watched.latency.pings_own_p99_ms,
             commands_p99_ms=watched.latency.commands_p99_ms,
             pings_least_ms=watched.latency.pings_least_ms,
             pings_median_ms=watched.latency.pings_median_ms,
             pinged=True,
             asked_ms=round(watched.asked_s * 1000, 2),
+            asked_least_ms=watched.latency.asked_least_ms,
             asked_chars=len(text(info_reply)) + len(text(nodes)),
             host=watched.host.look(now),
         )
@@ -183,6 +198,7 @@ def _remember(watched: _Watched, info: Mapping[str, str], now: float) -> float |
     if not same_server:
         watched.process = _identify(watched, pid, info.get("uptime_in_seconds", ""))
         watched.host.meet(watched.process)
+        watched.queue.follow(watched.process)
     watched.answered_at, watched.run_id, watched.commands = now, run_id, commands
     return round(ran / elapsed_s, 1) if same_server and elapsed_s > 0 else None
 

@@ -51,7 +51,10 @@ class Settings:
     retrans_share: float = field(default=0.05, metadata={"min": 0.001, "max": 1})
     """Of the TCP segments; with those of bystanders of a lossy node at 0.03 to 0.05, and a healthy one under 0.005."""
     strain_grace_s: float = field(default=3.0, metadata={"min": 0})
-    """Of these three; their figures are those of the last 4 s."""
+    """Of these and of ``transfer_ms``; their figures are those of the last 4 s."""
+    transfer_ms: float = field(default=10.0, metadata={"min": 0.1})
+    """By how much longer than a ping the answer to a whole look (about 9 kB) may take, at its quickest in 4 s; a
+    healthy node shows 0.3 to 2 ms, behind a line of 256 KiB/s it is 20."""
     p99_ms: float = field(default=10.0, metadata={"min": 0.1})
     """A healthy node under the default load shows 0.1 to 1 ms; one that is stopped 70 % of the time about 14 ms."""
     p99_grace_s: float = field(default=5.0, metadata={"min": 0})

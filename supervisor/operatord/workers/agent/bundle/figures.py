@@ -16,6 +16,7 @@ BACK_SHARE = 0.8
 """From this share of the rate before on, the load counts as back (the demo's own criterion)."""
 _RELEVANT: Mapping[str, tuple[str, ...]] = {
     "p99_latency": ("p99",),
+    "slow_transfers": ("asked_least", "ping_median"),
     "memory": ("used_memory",),
     "replication_lag": ("lag",),
     "replication_link": ("lag",),

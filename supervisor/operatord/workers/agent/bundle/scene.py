@@ -26,7 +26,7 @@ NODE_SYMPTOMS = frozenset(
         "store_down", "store_disconnected", "store_offline_stuck", "pd_member_unhealthy", "low_space",
         "leaders_evicted", "raft_log_lag", "scheduler_stuck", "data_port",
         "memory_headroom", "disk_used", "leader_moved",
-        "cpu_throttled", "stopped_at_times", "retransmissions",
+        "cpu_throttled", "stopped_at_times", "retransmissions", "slow_transfers",
     }
 )  # fmt: skip
 """Invariants whose ticket is about the very node that it names."""

@@ -4,18 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOAK_S ?= 600
-PYTEST_WORKERS ?= 3
+PYTEST_WORKERS ?= 4
+
+WEB := clients/web-ui
+CONSOLE := clients/operator_clients/web/static/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real check format bench soak lock clean
+.PHONY: help demo web test test-real check format bench soak lock clean
 
 help:  ## show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime  ## the whole story on a real six-node cluster; without a terminal headless, with a summary
+	@test -e $(CONSOLE) || sh $(WEB)/build.sh $(BIN)/python run --silent build >/dev/null || true
 	@$(BIN)/operatord demo
 
-test: $(VENV)/.dev  ## the tests, against real processes
+web: $(VENV)/.dev  ## build the web console's application, which the gateway serves
+	@sh $(WEB)/build.sh $(BIN)/python run build
+
+test: $(VENV)/.dev $(CONSOLE)  ## the tests, against real processes
+	@sh $(WEB)/build.sh $(BIN)/python test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak and not bench and not real" $(PYTEST_ARGS)
 
 test-real: $(VENV)/.dev  ## tests against the real pd-server and go-ycsb, built with Go; without Go they are skipped
@@ -27,6 +35,8 @@ check: $(VENV)/.dev  ## format, lint, types, import arrows
 	$(BIN)/ruff check .
 	$(BIN)/mypy protocol supervisor clients tests
 	$(BIN)/lint-imports --no-cache
+	@sh $(WEB)/build.sh $(BIN)/python run types
+	@sh $(WEB)/build.sh $(BIN)/python run lint
 
 format: $(VENV)/.dev  ## put the code into shape
 	$(BIN)/ruff format .
@@ -49,6 +59,9 @@ lock: $(VENV)/.dev  ## pin and hash the newest versions that fit
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(CONSOLE): $(VENV)/.dev $(shell find $(WEB)/src $(WEB)/public -type f) $(WEB)/package-lock.json $(WEB)/index.html
+	@sh $(WEB)/build.sh $(BIN)/python run build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -63,7 +63,7 @@ class BurstArgs:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishArgs:
+class SayArgs:
     topic: str
     body: dict[str, Any]
 
@@ -164,7 +164,7 @@ class Parts:
                     await asyncio.sleep(max(0.0, due - time.monotonic()))
             return {"seq": self.broker.snapshot()["seq"]}
 
-        async def publish(_: Context, args: PublishArgs) -> Body:
+        async def say(_: Context, args: SayArgs) -> Body:
             self.broker.publish(args.topic, args.body)
             return {}
 
@@ -189,7 +189,7 @@ class Parts:
         return (
             Command("flood", FloodArgs, flood),
             Command("burst", BurstArgs, burst, long=True),
-            Command("publish", PublishArgs, publish),
+            Command("say", SayArgs, say),
             Command("work", WorkArgs, work),
             Command("long_work", WorkArgs, work, long=True),
             Command("counters", NoArgs, counters, reads=True),

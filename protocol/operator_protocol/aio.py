@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Self
@@ -70,6 +71,21 @@ class AsyncFollower:
     def boot_id(self) -> str | None:
         """The daemon's boot that the state belongs to."""
         return self._opened().mirror.boot_id
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of the last frame that was applied to the state."""
+        return self._opened().mirror.seq
+
+    @property
+    def snapshot_seq(self) -> int:
+        """Sequence number of the last frame that the last snapshot included."""
+        return self._opened().mirror.snapshot_seq
+
+    def age_s(self) -> float:
+        """Seconds since the last frame; infinite before the first."""
+        last = self._opened().mirror.last_frame_mono
+        return float("inf") if last is None else time.monotonic() - last
 
     @property
     def tail(self) -> deque[Frame]:

@@ -21,6 +21,8 @@ ActionStatus = Literal["proposed", "approved", "rejected", "expired", "running",
 Risk = Literal["read", "safe", "disruptive", "destructive"]
 Autonomy = Literal["observe", "approve", "execute"]
 StepKind = Literal["evidence", "thought", "tool", "result"]
+DevOpsStatus = Literal["in_progress", "completed", "failed"]
+DevOpsStepStatus = Literal["pending", "running", "completed", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class Diagnosis:
     markdown: str = ""
     remarks: list[str] = field(default_factory=list)
     """What a reader must know about the answer itself: why it is not the model's, which claims cite nothing."""
+    preliminary: bool = False
+    """A first answer, given at once; the agent looks again when what follows from the onset has shown, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,3 +415,85 @@ class Heartbeat:
     uptime: float
     subscribers: int
     dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePayload:
+    """What a coordination message says."""
+
+    subject: str
+    description: str
+    """Of ``DEVOPS_*`` a JSON object, of all others anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinationMessage:
+    """Body of ``coordination.message``: what people, scripts and agents who work on the same thing tell each other."""
+
+    id: str
+    """``msg-`` and eight hexadecimal digits."""
+    type: str
+    """One of ``coordination.MESSAGE_TYPES``; a newer daemon may have more."""
+    sender: str = field(metadata={"wire": "from"})
+    recipient: str = field(metadata={"wire": "to"})
+    """``all`` for everybody."""
+    timestamp: float
+    """Wall clock of the daemon when it took the message."""
+    payload: MessagePayload
+    requires_ack: bool = True
+    acknowledged: bool = False
+    ack_by: str | None = None
+    ack_timestamp: float | None = None
+    """Wall clock."""
+    ack_comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Body of ``coordination.expired``: messages and activities that were forgotten."""
+
+    before: float
+    """Wall clock: those of which nothing was heard since."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevOpsStep:
+    """One step of an operation."""
+
+    name: str
+    status: DevOpsStepStatus = "pending"
+    started_at: float | None = None
+    """None also of one that was never told to run, only that it is done."""
+    completed_at: float | None = None
+    """When it was completed or failed."""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DevOpsActivity:
+    """Body of ``devops.activity``: an operation on the platform, as the ``DEVOPS_*`` messages of its id tell it."""
+
+    id: str
+    operation: str
+    status: DevOpsStatus
+    started_at: float
+    updated_at: float
+    """When the last message of it came; 24 hours later it is forgotten."""
+    completed_at: float | None = None
+    """When it was completed or failed."""
+    steps: list[DevOpsStep] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Somebody who takes part in the coordination."""
+
+    role: str
+    registered_at: float
+    last_heartbeat: float
+    """Wall clock."""
+    worktree_path: str | None = None
+    session_id: str | None = None
+    stale: bool = False
+    """Nothing was heard for 300 s."""

@@ -11,8 +11,12 @@ from typing import Any
 from operator_protocol.codec import Body
 from operator_protocol.models import (
     Action,
+    AgentState,
     ChapterState,
     ClusterHealth,
+    CoordinationMessage,
+    DevOpsActivity,
+    Expiry,
     Fault,
     Node,
     ProcessState,
@@ -24,6 +28,10 @@ from operator_protocol.records import from_body, to_body
 
 WORKLOAD_WINDOW = 120
 """Samples kept, one a second."""
+MESSAGES = 100
+"""Coordination messages kept."""
+ACTIVITIES = 20
+"""DevOps activities kept."""
 
 
 class State:
@@ -41,8 +49,14 @@ class State:
         """Those that count down or are owed, by id."""
         self.actions: dict[int, Action] = {}
         """Those that wait for a decision or for their turn, or run, by id."""
+        self.agent: AgentState | None = None
+        """Whether the agent may act, and how far; None of a daemon that does not tell."""
         self.demo: ChapterState | None = None
         self.workload: deque[WorkloadSample] = deque(maxlen=WORKLOAD_WINDOW)
+        self.coordination: dict[str, CoordinationMessage] = {}
+        """The newest ones, by id, oldest first."""
+        self.devops: dict[str, DevOpsActivity] = {}
+        """Those under way and the newest of the others, by id."""
         self.version: dict[str, str] = {}
         """``{operatord, subject}`` of the daemon."""
 
@@ -64,13 +78,14 @@ class State:
             "tickets": _records(self.tickets),
             "faults": _records(self.faults),
             "actions": _records(self.actions),
+            "agent": to_body(self.agent) if self.agent else None,
             "demo": to_body(self.demo) if self.demo else None,
             "workload": {
                 "last": to_body(self.workload[-1]) if self.workload else None,
                 "window": [to_body(sample) for sample in self.workload],
             },
-            "devops": [],
-            "coordination": [],
+            "devops": _records(self.devops),
+            "coordination": _records(self.coordination),
             "version": dict(self.version),
         }
 
@@ -86,10 +101,14 @@ class State:
         state.tickets = {ticket.id: ticket for ticket in _read(Ticket, body, "tickets")}
         state.faults = {fault.id: fault for fault in _read(Fault, body, "faults")}
         state.actions = {action.id: action for action in _read(Action, body, "actions")}
+        if body.get("agent"):
+            state.agent = from_body(AgentState, body["agent"])
         if body.get("demo"):
             state.demo = from_body(ChapterState, body["demo"])
         workload = body.get("workload") or {}
         state.workload.extend(from_body(WorkloadSample, sample) for sample in workload.get("window") or [])
+        state.coordination = {message.id: message for message in _read(CoordinationMessage, body, "coordination")}
+        state.devops = {activity.id: activity for activity in _read(DevOpsActivity, body, "devops")}
         state.version = dict(body.get("version") or {})
         return state
 
@@ -149,8 +168,36 @@ def _action(state: State, body: Body) -> None:
         state.actions.pop(action.id, None)
 
 
+def _switch(state: State, body: Body) -> None:
+    state.agent = from_body(AgentState, body)
+
+
 def _chapter(state: State, body: Body) -> None:
     state.demo = from_body(ChapterState, body)
+
+
+def _message(state: State, body: Body) -> None:
+    message = from_body(CoordinationMessage, body)
+    state.coordination[message.id] = message
+    while len(state.coordination) > MESSAGES:
+        del state.coordination[next(iter(state.coordination))]
+
+
+def _activity(state: State, body: Body) -> None:
+    activity = from_body(DevOpsActivity, body)
+    state.devops[activity.id] = activity
+    while len(state.devops) > ACTIVITIES:
+        del state.devops[min(state.devops.values(), key=_least_wanted).id]
+
+
+def _least_wanted(activity: DevOpsActivity) -> tuple[bool, float]:
+    return activity.status == "in_progress", activity.started_at
+
+
+def _expired(state: State, body: Body) -> None:
+    before = from_body(Expiry, body).before
+    state.coordination = {key: one for key, one in state.coordination.items() if one.timestamp >= before}
+    state.devops = {key: one for key, one in state.devops.items() if one.updated_at >= before}
 
 
 def _process_state(state: State, body: Body) -> None:
@@ -180,5 +227,9 @@ _REDUCERS: dict[str, Callable[[State, Body], None]] = {
     "action.expired": _action,
     "action.started": _action,
     "action.finished": _action,
+    "agent.switch": _switch,
     "demo.chapter": _chapter,
+    "coordination.message": _message,
+    "coordination.expired": _expired,
+    "devops.activity": _activity,
 }

@@ -103,7 +103,7 @@ class AgentSection(_Section):
     """``[agent]``; ``workers.agent.settings`` is what becomes of it."""
 
     settle_s: Annotated[float, Field(ge=0, le=60)] = 2.0
-    """How long evidence may come in after a ticket was opened before it is diagnosed."""
+    """How long evidence may come in after a ticket was opened; what is told before that is preliminary."""
     diagnoser: Literal["auto", "rules", "claude"] = "auto"
     key_file: str = ""
     model: Annotated[str, Field(min_length=1)] = "claude-sonnet-5-5"

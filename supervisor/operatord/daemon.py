@@ -31,6 +31,7 @@ from operatord.container_logs import ContainerLogs
 from operatord.containers import WORKER as DOCKER
 from operatord.containers import ContainerDesk
 from operatord.control.context import Context
+from operatord.coordination.desk import CoordinationDesk
 from operatord.debts import Debts
 from operatord.declared.starter import DeclaredProcesses
 from operatord.demo.chapters import tell
@@ -51,7 +52,7 @@ from operatord.reporting import Reporter
 from operatord.sd_notify import ServiceManager
 from operatord.sockets import Sockets
 from operatord.subject_factory import make_control
-from operatord.subjects.base import Observation, Outliving
+from operatord.subjects.base import Observation, Outliving, Restricted
 from operatord.ticketing import Ticketing
 from operatord.workforce import HEALTHY, OBSERVED, PRELOADED, WARM_UP, Workforce
 
@@ -104,7 +105,8 @@ class Daemon:
         self.subject = make_control(options, self.processes, self.processes.commands, self.containers)
         self.launch = Launch(self.subject, self.broker.publish, self.log, then=self._operate_after_all)
         self.observer = Observer(self.ingest, options.config)
-        self.ticketing = Ticketing(options, self.broker, self.ingest, self.log)
+        by_hand = self.subject.by_hand if isinstance(self.subject, Restricted) else dict
+        self.ticketing = Ticketing(options, self.broker, self.ingest, self.log, by_hand=by_hand)
         self.load = LoadDesk(self.ingest, self.subject, lambda: self.broker.memory.state)
         self._undo_journal = UndoJournal(options.undo_journal)
         self.faults = FaultDesk(
@@ -130,6 +132,7 @@ class Daemon:
             options, self.subject, self.load, self.sockets, self.log, held=lambda: self.director.holds_actions
         )
         self.director = Director(self.faults, self.load, self.broker.publish, chapters=chapters, agent=self.actions)
+        self.coordination: CoordinationDesk  # once the database is open
         self._chores: list[asyncio.Task[None]] = []
 
     # the run
@@ -179,6 +182,8 @@ class Daemon:
         try:
             await self.ticketing.open()
             self.actions.open(ActionStore(self.options.state_dir / ACTIONS_FILE), self.ticketing.desk)
+            self.coordination = self.ticketing.coordination(lambda: self.broker.memory.state)
+            self.coordination.resume()
             self._serve()
             await subject_start
         finally:
@@ -251,6 +256,7 @@ class Daemon:
                 log=self.log,
                 counters=self.sockets.counters,
                 actions=self.actions,
+                coordination=self.coordination,
             )
         )
         self.director.start()
@@ -263,6 +269,7 @@ class Daemon:
             self.sockets.audit.tick,
             self.ticketing.retry,
             self.actions.tick,
+            self.coordination.tick,
             self._publish_usage,
             self.launch.tick,
         )

@@ -1,12 +1,13 @@
 """From an opened ticket to its diagnosis: what the daemon hands to the agent, and when.
 
-A ticket waits a moment so that the evidence around its onset can come in, then the most severe one goes first. The
-dossier is built from the bus without ``fault.*`` and ``demo.*``: the agent is never told what was injected.
+A ticket is looked at twice. At once by the rules, whose answer stands as a preliminary one if they are sure enough;
+and again when the evidence around its onset had time to come in, the most severe ticket first. The dossier is built
+from the bus without ``fault.*`` and ``demo.*``: the agent is never told what was injected.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from operator_protocol.errors import Conflict, NotFound, OperatorError, Unavailable
@@ -45,6 +46,7 @@ class DiagnosisDesk:
         settle_s: float,
         deadline_s: float = 60.0,
         log: Callable[[str], None],
+        by_hand: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._ingest = ingest
         self._broker = broker
@@ -53,7 +55,11 @@ class DiagnosisDesk:
         self._settle_s = settle_s
         self._timeout_s = deadline_s + _SPARE_S
         self._log = log
+        self._by_hand = by_hand
+        """What may not be executed here, and why: it is recommended to a person."""
         self._due: dict[int, float] = {}
+        self._first_looks: dict[int, float] = {}
+        """Tickets that nobody has looked at yet, and when to look again."""
         self._severities: dict[int, str] = {}
         self._tries: dict[int, int] = {}
         self._second_opinions: dict[int, int] = {}
@@ -74,16 +80,37 @@ class DiagnosisDesk:
                 await self._task
 
     def opened(self, ticket: Ticket) -> None:
-        """Have ``ticket`` diagnosed once its evidence had time to come in."""
-        self._due[ticket.id] = asyncio.get_running_loop().time() + self._settle_s
+        """Have ``ticket`` looked at now, and diagnosed once its evidence had time to come in."""
+        now = asyncio.get_running_loop().time()
+        self._due[ticket.id] = now
+        if self._settle_s > 0:
+            self._first_looks[ticket.id] = now + self._settle_s
         self._severities[ticket.id] = ticket.severity
         self._wake.set()
 
     async def diagnose(self, number: int) -> Ticket:
         """Diagnose ticket ``number`` now. Raises ``NotFound``, ``Conflict`` if it is resolved, the agent's error."""
         self._due.pop(number, None)
+        self._first_looks.pop(number, None)
         async with self._busy:
             return await self._diagnose(number)
+
+    async def _look_at_once(self, number: int) -> None:
+        """Attach what the rules are sure of already. Whatever comes in the way: it is looked at again soon."""
+        ticket = self._tickets.get(number)
+        if ticket.status != "open" or ticket.diagnosis is not None:
+            return
+        dossier = self._history.dossier(ticket, self._tickets.alike(ticket))
+        args = {"dossier": to_body(dossier), "by_rules": True, "at_once": True, "by_hand": dict(self._by_hand())}
+        reply = await self._ingest.request(WORKER, "diagnose", args, timeout_s=self._timeout_s)
+        if reply.get("diagnosis") is not None and self._tickets.get(number).status == "open":
+            self._attach(number, from_body(Diagnosis, reply["diagnosis"]), reply.get("bundle"))
+
+    def _attach(self, number: int, diagnosis: Diagnosis, evidence: Any) -> Ticket:
+        updated = self._tickets.attach_diagnosis(number, diagnosis)
+        self._keep_evidence(number, evidence)
+        self._broker.publish(AGENT_DIAGNOSIS, to_body(TicketDiagnosis(number, diagnosis)), source=WORKER)
+        return updated
 
     async def _diagnose(self, number: int, *, again: bool = False, late: bool = False) -> Ticket:
         """``again``: the rules have answered, and only an answer of the model is news. ``late``: it is resolved."""
@@ -92,9 +119,8 @@ class DiagnosisDesk:
             ticket = self._tickets.begin_diagnosis(number)
         dossier = self._history.dossier(ticket, self._tickets.alike(ticket))
         try:
-            reply = await self._ingest.request(
-                WORKER, "diagnose", {"dossier": to_body(dossier), "by_rules": late}, timeout_s=self._timeout_s
-            )
+            args = {"dossier": to_body(dossier), "by_rules": late, "by_hand": dict(self._by_hand())}
+            reply = await self._ingest.request(WORKER, "diagnose", args, timeout_s=self._timeout_s)
             diagnosis = from_body(Diagnosis, reply.get("diagnosis") or {})
         except OperatorError:
             self._tickets.give_up_diagnosis(number)
@@ -102,10 +128,7 @@ class DiagnosisDesk:
         could_not = self._ask_again_later(number, reply.get("retry_after_s"))
         if again and could_not:
             return self._tickets.give_up_diagnosis(number)
-        updated = self._tickets.attach_diagnosis(number, diagnosis)
-        self._keep_evidence(number, reply.get("bundle"))
-        self._broker.publish(AGENT_DIAGNOSIS, to_body(TicketDiagnosis(number, diagnosis)), source=WORKER)
-        return updated
+        return self._attach(number, diagnosis, reply.get("bundle"))
 
     def _keep_evidence(self, number: int, bundle: Any) -> None:
         """All that was known, beyond what the diagnosis shows of it."""
@@ -133,21 +156,28 @@ class DiagnosisDesk:
                 await self._sleep()
                 continue
             del self._due[number]
+            again_at = self._first_looks.pop(number, None)
             try:
+                if again_at is not None:
+                    self._due[number] = again_at
+                    async with self._busy:
+                        await self._look_at_once(number)
+                    continue
                 ticket = self._tickets.get(number)
                 if self._is_wanted(ticket):
                     async with self._busy:
                         # What was over before its turn came is still told, but not at a price.
                         late = ticket.status == "resolved"
-                        await self._diagnose(number, again=ticket.diagnosis is not None, late=late)
+                        await self._diagnose(number, again=is_answered(ticket), late=late)
                 self._tries.pop(number, None)
             except (Conflict, NotFound):
                 self._forget(number)  # gone, or resolved while it waited for a second opinion
             except OperatorError as error:
-                self._retry(number, error, loop.time())
+                if again_at is None:  # else it is looked at again anyhow
+                    self._retry(number, error, loop.time())
 
     def _is_wanted(self, ticket: Ticket) -> bool:
-        if ticket.diagnosis is None:
+        if not is_answered(ticket):
             return True
         # A second opinion on what somebody is at already, or has taken over, would only confuse.
         return ticket.id in self._second_opinions and ticket.status == "diagnosed"
@@ -178,6 +208,11 @@ class DiagnosisDesk:
         timeout_s = None if soonest is None else max(0.0, soonest - asyncio.get_running_loop().time())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
+
+
+def is_answered(ticket: Ticket) -> bool:
+    """Whether it has a diagnosis, and not only a preliminary one."""
+    return ticket.diagnosis is not None and not ticket.diagnosis.preliminary
 
 
 def agent_settings(options: DaemonOptions, subject: SubjectControl) -> AgentSettings:

@@ -3,17 +3,19 @@
 import asyncio
 import importlib.util
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import Unavailable
 from operator_protocol.models import AgentStep, Ticket, Violation
 from operator_protocol.records import from_body
+from operator_protocol.state import State
 from operator_protocol.topics import AGENT_STEP, TICKET_OPENED, VIOLATION_CLOSED, VIOLATION_OPENED
 from operatord.bus.broker import Broker
 from operatord.bus.ingest import Ingest
-from operatord.diagnosing import DiagnosisDesk
+from operatord.coordination.desk import CoordinationDesk
+from operatord.diagnosing import DiagnosisDesk, is_answered
 from operatord.options import DaemonOptions
 from operatord.tickets.desk import AGENT, Origin, TicketDesk
 from operatord.tickets.history import History
@@ -30,11 +32,21 @@ class Ticketing:
     desk: TicketDesk
     diagnosis: DiagnosisDesk
 
-    def __init__(self, options: DaemonOptions, broker: Broker, ingest: Ingest, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: DaemonOptions,
+        broker: Broker,
+        ingest: Ingest,
+        log: Callable[[str], None],
+        *,
+        by_hand: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """``by_hand`` tells which actions are for a person only, see ``Restricted``."""
         self._options = options
         self._broker = broker
         self._ingest = ingest
         self._log = log
+        self._by_hand = by_hand
         self._history = History()
         self._is_open = False
         self.shared: SharedTickets | None = None
@@ -65,12 +77,19 @@ class Ticketing:
             settle_s=agent.settle_s,
             deadline_s=agent.deadline_s,
             log=self._log,
+            by_hand=self._by_hand,
         )
         self.diagnosis.start()
         self._is_open = True
         for ticket in resumed:
-            if ticket.diagnosis is None and ticket.status == "open":
+            if not is_answered(ticket) and ticket.status in ("open", "diagnosed"):
                 self.diagnosis.opened(ticket)
+
+    def coordination(self, state: Callable[[], State]) -> CoordinationDesk:
+        """The desk of the messages, which are in the same file; there is one once that is open."""
+        from operatord.coordination.store import CoordinationStore
+
+        return CoordinationDesk(CoordinationStore(self._db), self._broker.publish, state, self._log)
 
     def _open_file(self) -> "TicketDB":
         from operatord.tickets.db import FILE_NAME, TicketDB

@@ -1,6 +1,9 @@
 """Every benchmark, in the order in which they run."""
 
 from . import (
+    console_activity,
+    console_health,
+    console_kubernetes,
     crowd,
     detection,
     latency,
@@ -35,5 +38,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         tickets,
         tikv_observation,
         tikv_detection,
+        console_health,
+        console_activity,
+        console_kubernetes,
     )
 }

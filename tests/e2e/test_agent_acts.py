@@ -17,16 +17,17 @@ def actions(daemon: RealDaemon) -> list[dict[str, Any]]:
     return listed
 
 
-def told(daemon: RealDaemon, topic: str, **where: str) -> dict[str, Any]:
-    """The body of the first such frame on ``topic``, as soon as there is one; a loaded machine has others."""
+def all_told(daemon: RealDaemon, topic: str, **where: object) -> list[dict[str, Any]]:
+    """The bodies of such frames on ``topic`` so far; a loaded machine has others."""
+    lines = daemon.ctl("events", "--topic", topic, "--json", check=True).stdout.splitlines()
+    found = [json.loads(line)["body"] for line in lines]
+    return [body for body in found if where.items() <= body.items()]
 
-    def bodies() -> list[dict[str, Any]]:
-        lines = daemon.ctl("events", "--topic", topic, "--json", check=True).stdout.splitlines()
-        found = [json.loads(line)["body"] for line in lines]
-        return [body for body in found if where.items() <= body.items()]
 
-    until(bodies, topic, 60.0)
-    return bodies()[0]
+def told(daemon: RealDaemon, topic: str, **where: object) -> dict[str, Any]:
+    """The first of them, as soon as there is one."""
+    until(lambda: all_told(daemon, topic, **where), topic, 60.0)
+    return all_told(daemon, topic, **where)[0]
 
 
 def test_an_agent_that_may_execute_repairs_what_was_broken(stopped_daemon: RealDaemon) -> None:
@@ -36,6 +37,11 @@ def test_an_agent_that_may_execute_repairs_what_was_broken(stopped_daemon: RealD
     finished = told(daemon, "action.finished", kind="start_server")
     assert (finished["status"], finished["decided_by"]) == ("succeeded", "policy execute:safe"), finished["result"]
     assert told(daemon, "fault.recovered")["recovered_by"] == "observation"
+    answers = [answer["diagnosis"] for answer in all_told(daemon, "agent.diagnosis", ticket=finished["ticket"])]
+    assert [(answer["cause"], answer["preliminary"]) for answer in answers] == [
+        ("process_killed", True),
+        ("process_killed", False),
+    ], "said at once, looked at again, and only then acted upon"
     assert told(daemon, "ticket.resolved", node=finished["target"], invariant="node_down")
 
 

@@ -21,14 +21,20 @@ from operator_protocol.models import (
     ChapterState,
     ClusterEvent,
     ClusterHealth,
+    CoordinationMessage,
+    DevOpsActivity,
+    DevOpsStep,
     Diagnosis,
     EvidenceItem,
+    Expiry,
     Fault,
     FaultKind,
     FaultParam,
     Heartbeat,
     LatencySummary,
+    MessagePayload,
     Node,
+    Presence,
     ProcessState,
     Recommendation,
     Ticket,
@@ -219,6 +225,40 @@ SAMPLE = WorkloadSample(
     1790000012.0,
 )
 CHAPTER = ChapterState(2, 8, "Stage 2: Load Generation", "What you see is real.", "press n", True, False, 1790000000.0)
+MESSAGE = CoordinationMessage(
+    "msg-0a1b2c3d",
+    "READY_FOR_REVIEW",
+    "backend",
+    "orchestrator",
+    1790000000.5,
+    MessagePayload("the store is done", "all tests pass; see the branch"),
+)
+ACKNOWLEDGED = replace(
+    MESSAGE, acknowledged=True, ack_by="orchestrator", ack_timestamp=1790000030.5, ack_comment="looks good"
+)
+STEP_UPDATE = CoordinationMessage(
+    "msg-4e5f6071",
+    "DEVOPS_STEP_UPDATE",
+    "devops",
+    "all",
+    1790000012.5,
+    MessagePayload("apply", '{"activity_id": "deploy-7", "step": "apply", "status": "failed", "error": "no room"}'),
+    requires_ack=False,
+)
+ACTIVITY = DevOpsActivity(
+    "deploy-7",
+    "Deploy web 2.1.0",
+    "in_progress",
+    1790000000.5,
+    1790000012.5,
+    steps=[
+        DevOpsStep("pull", "completed", 1790000001.5, 1790000006.25),
+        DevOpsStep("apply", "failed", 1790000007.5, 1790000012.5, "no room"),
+        DevOpsStep("wait"),
+    ],
+)
+FAILED_ACTIVITY = replace(ACTIVITY, status="failed", completed_at=1790000013.5, error="apply: no room")
+PRESENCE = Presence("backend", 1790000000.5, 1790000060.5, "/src/backend", "s-17", stale=True)
 HEARTBEAT = Heartbeat(4242, {"cluster.health": 17, "heartbeat": 60}, 61.5, 2, {"rejected": 1, "control.torn": 2})
 
 FRAMES: dict[str, tuple[str, object]] = {
@@ -247,6 +287,7 @@ FRAMES: dict[str, tuple[str, object]] = {
         topics.AGENT_DIAGNOSIS,
         TicketDiagnosis(7, replace(DIAGNOSIS, remarks=["claude-sonnet-5-5 was asked and did not answer: overloaded"])),
     ),
+    "agent.switch": (topics.AGENT_SWITCH, AGENT),
     "action.proposed": (topics.ACTION_PROPOSED, PROPOSED),
     "action.approved": (
         topics.ACTION_APPROVED,
@@ -262,6 +303,11 @@ FRAMES: dict[str, tuple[str, object]] = {
     "fault.recovered": (topics.FAULT_RECOVERED, RECOVERED),
     "fault.failed": (topics.FAULT_FAILED, FAILED),
     "demo.chapter": (topics.DEMO_CHAPTER, CHAPTER),
+    "coordination.message": (topics.COORDINATION_MESSAGE, MESSAGE),
+    "coordination.message-acknowledged": (topics.COORDINATION_MESSAGE, ACKNOWLEDGED),
+    "coordination.expired": (topics.COORDINATION_EXPIRED, Expiry(1789913600.5)),
+    "devops.activity": (topics.DEVOPS_ACTIVITY, ACTIVITY),
+    "devops.activity-failed": (topics.DEVOPS_ACTIVITY, FAILED_ACTIVITY),
     "command.finished": (
         topics.COMMAND_FINISHED,
         {"id": COMMAND_ID, "cmd": "fault", "ok": True, "result": {"fault": to_body(FAULT)}},
@@ -287,6 +333,7 @@ RECORDS: dict[str, object] = {
     "ticket-held": HELD,
     "ticket-event": TICKET_EVENT,
     "ticket-record": TICKET_RECORD,
+    "presence": PRESENCE,
     "fault-kind-outage": FaultKind("kill", "SIGKILL", "starting it again", outage=True),
 }
 """Records that no topic carries."""
@@ -332,6 +379,38 @@ COMMANDS: dict[str, tuple[str, Body]] = {
     "act-dry": ("act", {"kind": "start_server", "target": "valkey-1", "dry_run": True}),
     "agent": ("agent", {"switch": "off", "reason": "look first"}),
     "workload": ("workload", {"action": "start", "rate": 2500.0}),
+    "publish": (
+        "publish",
+        {
+            "type": "READY_FOR_REVIEW",
+            "payload": {"subject": "the store is done", "description": "all tests pass; see the branch"},
+            "from": "backend",
+            "to": "orchestrator",
+            "requires_ack": True,
+        },
+    ),
+    "messages": (
+        "messages",
+        {
+            "to": "orchestrator",
+            "from": None,
+            "type": "READY_FOR_REVIEW",
+            "pending_only": True,
+            "limit": 100,
+            "since": 1790000000.5,
+        },
+    ),
+    "ack": ("ack", {"id": "msg-0a1b2c3d", "by": "orchestrator", "comment": "looks good"}),
+    "notifications": ("notifications", {"to": "orchestrator", "limit": 100}),
+    "devops": ("devops", {"limit": 10, "hours": 24.0}),
+    "activity": ("activity", {"id": "deploy-7"}),
+    "presence": ("presence", {}),
+    "presence.register": (
+        "presence.register",
+        {"role": "backend", "worktree_path": "/src/backend", "session_id": "s-17"},
+    ),
+    "presence.deregister": ("presence.deregister", {"role": "backend"}),
+    "presence.heartbeat": ("presence.heartbeat", {"role": "backend"}),
 }
 
 STATE = State()
@@ -402,6 +481,16 @@ RESULTS: dict[str, Body] = {
     "act": {"action": to_body(ACTION), "would": ""},
     "agent": {"agent": to_body(AGENT), "pending": [to_body(PROPOSED)]},
     "workload": _WORKLOAD,
+    "publish": {"message": to_body(STEP_UPDATE), "activity": to_body(ACTIVITY)},
+    "messages": {"messages": [to_body(STEP_UPDATE), to_body(ACKNOWLEDGED)]},
+    "ack": {"message": to_body(ACKNOWLEDGED)},
+    "notifications": {"messages": [to_body(MESSAGE)]},
+    "devops": {"current": to_body(ACTIVITY), "recent": [to_body(FAILED_ACTIVITY)]},
+    "activity": {"activity": to_body(ACTIVITY)},
+    "presence": {"present": [to_body(PRESENCE)]},
+    "presence.register": {"presence": to_body(PRESENCE)},
+    "presence.deregister": {"presence": None},
+    "presence.heartbeat": {"presence": to_body(PRESENCE)},
 }
 """Results of commands by name; that of a long command is in ``command.finished`` as well."""
 

@@ -96,9 +96,9 @@ def test_a_lost_frame_is_a_visible_resync_that_brings_what_was_lost(bus: BusDaem
     with LossyLine(bus.endpoint) as line, Follower(line.endpoint) as follower:
         follower.join(10)
         line.lose("violation.opened")
-        bus.ask("publish", {"topic": "violation.opened", "body": violation(1)})
+        bus.ask("say", {"topic": "violation.opened", "body": violation(1)})
         line.wait_lost()
-        bus.ask("publish", {"topic": "x", "body": {"n": 1}})
+        bus.ask("say", {"topic": "x", "body": {"n": 1}})
         events = poll_until(follower, resyncs)
         assert resyncs(events) == ["1 frame lost"]
         assert [event.status for event in events if isinstance(event, StatusChanged)][-2:] == ["joining", "live"]
@@ -109,7 +109,7 @@ def test_what_was_lost_last_shows_at_the_next_heartbeat(bus: BusDaemon) -> None:
     with LossyLine(bus.endpoint) as line, Follower(line.endpoint, topics=["violation.opened", "x"]) as follower:
         follower.join(10)
         line.lose("violation.opened")
-        bus.ask("publish", {"topic": "violation.opened", "body": violation(1)})
+        bus.ask("say", {"topic": "violation.opened", "body": violation(1)})
         events = poll_until(follower, resyncs)
         assert resyncs(events) == ["frames of violation.opened lost"]
         assert list(follower.state.violations) == ["v1"]
@@ -119,13 +119,13 @@ def test_a_subscriber_of_two_topics_notices_a_gap_in_each_of_them_and_none_in_th
     with LossyLine(bus.endpoint) as line, Follower(line.endpoint, topics=["a.x", "b.y"]) as follower:
         follower.join(10)
         for number in range(5):
-            bus.ask("publish", {"topic": "c.z", "body": {"n": number}})
-        bus.ask("publish", {"topic": "a.x", "body": {"n": 1}})
+            bus.ask("say", {"topic": "c.z", "body": {"n": number}})
+        bus.ask("say", {"topic": "a.x", "body": {"n": 1}})
         assert not resyncs(poll_until(follower, seen("a.x", 1)))
         for topic in ("a.x", "b.y"):
             line.lose(topic)
-            bus.ask("publish", {"topic": topic, "body": {"n": 2}})
-            bus.ask("publish", {"topic": topic, "body": {"n": 3}})
+            bus.ask("say", {"topic": topic, "body": {"n": 2}})
+            bus.ask("say", {"topic": topic, "body": {"n": 3}})
             # One frame comes after the lost one, unless the heartbeat is quicker to tell.
             (reason,) = resyncs(poll_until(follower, resyncs))
             assert reason in ("1 frame lost", f"frames of {topic} lost")
@@ -134,15 +134,15 @@ def test_a_subscriber_of_two_topics_notices_a_gap_in_each_of_them_and_none_in_th
 
 def test_a_body_that_cannot_be_read_is_no_gap(bus: BusDaemon) -> None:
     with bus.follower() as follower:
-        bus.ask("publish", {"topic": "cluster.health", "body": {"ok": "perhaps"}})
-        bus.ask("publish", {"topic": "x", "body": {"n": 1}})
+        bus.ask("say", {"topic": "cluster.health", "body": {"ok": "perhaps"}})
+        bus.ask("say", {"topic": "x", "body": {"n": 1}})
         assert not resyncs(poll_until(follower, seen("x", 1)))
         assert follower.state.cluster is None
 
 
 def test_a_daemon_that_was_killed_and_started_again_is_joined_again(bus: BusDaemon) -> None:
     with bus.follower() as follower:
-        bus.ask("publish", {"topic": "violation.opened", "body": violation(1)})
+        bus.ask("say", {"topic": "violation.opened", "body": violation(1)})
         poll_until(follower, lambda _: follower.state.violations)
         before = follower.boot_id
         bus.kill()
@@ -151,7 +151,7 @@ def test_a_daemon_that_was_killed_and_started_again_is_joined_again(bus: BusDaem
         assert resyncs(events) == ["the daemon restarted"]
         assert follower.boot_id not in (None, before)
         assert follower.state.violations == {}
-        bus.ask("publish", {"topic": "x", "body": {"n": 1}})
+        bus.ask("say", {"topic": "x", "body": {"n": 1}})
         poll_until(follower, seen("x", 1))
 
 
@@ -160,9 +160,9 @@ def test_a_client_that_had_fallen_behind_when_the_daemon_was_killed_resyncs_once
         bus.ask("burst", {"count": 15_000})
         bus.kill()
         bus.start()
-        bus.ask("publish", {"topic": "x", "body": {"n": 1}})
+        bus.ask("say", {"topic": "x", "body": {"n": 1}})
         events = poll_until(follower, resyncs)
-        bus.ask("publish", {"topic": "x", "body": {"n": 2}})
+        bus.ask("say", {"topic": "x", "body": {"n": 2}})
         events += poll_until(follower, seen("x", 2))
         assert resyncs(events) == ["the daemon restarted"]
 
@@ -245,8 +245,8 @@ def test_the_asyncio_client_joins_performs_and_tells_of_frames_gaps_and_restarts
             boot_id = follower.boot_id
             assert (await follower.perform("long_work", {"target": "a"}))["executed"] == 1
             line.lose("violation.opened")
-            await follower.perform("publish", {"topic": "violation.opened", "body": violation(1)})
-            await follower.perform("publish", {"topic": "x", "body": {"n": 1}})
+            await follower.perform("say", {"topic": "violation.opened", "body": violation(1)})
+            await follower.perform("say", {"topic": "x", "body": {"n": 1}})
             reasons: list[str] = []
             async for event in follower.events():
                 if isinstance(event, Resynced):
@@ -259,7 +259,7 @@ def test_the_asyncio_client_joins_performs_and_tells_of_frames_gaps_and_restarts
             assert reasons == ["1 frame lost", "the daemon restarted"]
             assert follower.boot_id not in (None, boot_id)
             assert follower.state.violations == {}
-            await follower.perform("publish", {"topic": "x", "body": {"n": 2}})
+            await follower.perform("say", {"topic": "x", "body": {"n": 2}})
             async for event in follower.events():
                 if isinstance(event, FrameSeen) and event.frame.body == {"n": 2}:
                     break

@@ -33,7 +33,7 @@ def test_it_joins_under_load_and_notices_a_lost_frame(bus: BusDaemon) -> None:
             reader.step()
         assert reader.rejoined == []
         line.lose("violation.opened")
-        bus.ask("publish", {"topic": "violation.opened", "body": violation(1)})
+        bus.ask("say", {"topic": "violation.opened", "body": violation(1)})
         while not reader.rejoined:
             reader.step()
         assert reader.rejoined == ["gap"]
@@ -42,12 +42,12 @@ def test_it_joins_under_load_and_notices_a_lost_frame(bus: BusDaemon) -> None:
 
 def test_it_notices_a_restart_and_starts_over(bus: BusDaemon) -> None:
     with reading(bus.endpoint) as reader:
-        bus.ask("publish", {"topic": "violation.opened", "body": violation(1)})
+        bus.ask("say", {"topic": "violation.opened", "body": violation(1)})
         while not reader.violations:
             reader.step()
         bus.kill()
         bus.start()
-        bus.ask("publish", {"topic": "violation.opened", "body": violation(2)})
+        bus.ask("say", {"topic": "violation.opened", "body": violation(2)})
         while list(reader.violations) != ["v2"]:
             reader.step()
         assert set(reader.rejoined) <= {"restart", "silence"}

@@ -8,7 +8,7 @@ from operator_clients.ctl.catalogue import parameters
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE, REFUSED
 from operator_clients.ctl.faults import read_params
-from operator_clients.ctl.output import Paint, clean, clock, maps, stdout_paint, table
+from operator_clients.ctl.output import Paint, clean, clock, count, maps, stdout_paint, table
 from operator_clients.ctl.parsing import positive_int, setting
 from operator_clients.ctl.session import Session
 from operator_clients.format import duration
@@ -136,7 +136,7 @@ def describe_agent(agent: Mapping[str, Any], pending: int) -> Iterator[str]:
         f"  {agent.get('actions_per_minute')} actions a minute, a cooldown of {duration(agent.get('cooldown') or 0)}"
         f" on each target, approvals within {duration(agent.get('approval_expires') or 0)}"
     )
-    yield f"  {pending} actions that are not over: operatorctl actions" if pending else "  no action is pending"
+    yield f"  {count(pending, 'action')} not over yet: operatorctl actions" if pending else "  no action is pending"
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:

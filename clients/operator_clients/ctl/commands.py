@@ -212,6 +212,18 @@ def _wait() -> Subcommand:
     return WAIT
 
 
+def _devops() -> Subcommand:
+    from operator_clients.ctl.devops import DEVOPS
+
+    return DEVOPS
+
+
+def _coord() -> Subcommand:
+    from operator_clients.ctl.coord import COORD
+
+    return COORD
+
+
 COMMANDS: dict[str, Entry] = {
     "status": Entry("look", "status", "Show the daemon, the cluster, the load, the demo and what is owed.", _status),
     "processes": Entry("look", "processes", "List the supervised processes.", _processes),
@@ -245,5 +257,7 @@ COMMANDS: dict[str, Entry] = {
     "next": Entry("demo", "next", "Go on to the next chapter of the demo.", _next),
     "previous": Entry("demo", "previous", "Go back one chapter, undoing what this one owes.", _previous),
     "goto": Entry("demo", "goto N|TITLE", "Go to a chapter.", _goto),
+    "devops": Entry("platform", "devops start|step|complete|…", "Tell the progress of an operation.", _devops),
+    "coord": Entry("platform", "coord publish|messages|ack", "Coordination messages of the last 24 hours.", _coord),
     "demo": Entry("demo", "demo --auto", "Walk through the whole demo and measure it.", _demo),
 }

@@ -89,6 +89,10 @@ def _action(body: Body) -> str:
     return f"action {body.get('id')}{ticket}: {body.get('kind')} {body.get('target')} {body.get('status')}{told}"
 
 
+def _switch(body: Body) -> str:
+    return "the agent is on" if body.get("on") else f"the agent is off ({body.get('off_reason')})"
+
+
 def _fault(body: Body) -> str:
     role = f" ({body['role']})" if body.get("role") else ""
     error = f": {body['error']}" if body.get("error") else ""
@@ -98,6 +102,22 @@ def _fault(body: Body) -> str:
 
 def _chapter(body: Body) -> str:
     return f"{body.get('index')} {body.get('title')}" + (", busy" if body.get("busy") else "")
+
+
+def _message(body: Body) -> str:
+    payload = body.get("payload")
+    subject = payload.get("subject") if isinstance(payload, dict) else ""
+    ack = f", acknowledged by {body.get('ack_by')}" if body.get("acknowledged") else ""
+    return f"{body.get('type')} from {body.get('from')} to {body.get('to')}{ack}: {subject}"
+
+
+def _activity(body: Body) -> str:
+    steps = maps(body.get("steps"))
+    done = sum(step.get("status") == "completed" for step in steps)
+    now = next((f", {step.get('name')}" for step in steps if step.get("status") == "running"), "")
+    error = f": {body['error']}" if body.get("error") else ""
+    told = f"{body.get('id')} {body.get('status')}, {done} of {len(steps)} steps{now}{error}"
+    return f"{body.get('operation')}: {told}"
 
 
 def _finished(body: Body) -> str:
@@ -126,6 +146,7 @@ _TELLERS: dict[str, Callable[[Body], str]] = {
     topics.TICKET_UPDATED: _ticket,
     topics.TICKET_RESOLVED: _ticket,
     topics.AGENT_STEP: _step,
+    topics.AGENT_SWITCH: _switch,
     topics.AGENT_DIAGNOSIS: _diagnosis,
     topics.ACTION_PROPOSED: _action,
     topics.ACTION_APPROVED: _action,
@@ -139,5 +160,7 @@ _TELLERS: dict[str, Callable[[Body], str]] = {
     topics.FAULT_RECOVERED: _fault,
     topics.FAULT_FAILED: _fault,
     topics.DEMO_CHAPTER: _chapter,
+    topics.COORDINATION_MESSAGE: _message,
+    topics.DEVOPS_ACTIVITY: _activity,
     topics.COMMAND_FINISHED: _finished,
 }

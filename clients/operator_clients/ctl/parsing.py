@@ -46,6 +46,13 @@ def subcommand_parser(name: str, summary: str, examples: str) -> Parser:
     return parser
 
 
+def also_behind(parser: argparse.ArgumentParser) -> None:
+    """Let an action within a subcommand take the options of every command behind it; else those before it hold."""
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, errors included")
+    for option, metavar in (("--endpoint", "DIR"), ("--key", "FILE")):
+        parser.add_argument(option, metavar=metavar, default=argparse.SUPPRESS, help="as before the action")
+
+
 def duration_s(text: str) -> float:
     """Seconds of ``30``, ``30s``, ``500ms``, ``2m``, ``1m30s`` or ``1h``, as in the daemon's configuration."""
     return when.argument(when.seconds)(text)
@@ -67,11 +74,15 @@ def setting(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+_LARGEST = (1 << 63) - 1
+"""Neither the wire nor a database has larger numbers."""
+
+
 def positive_int(text: str) -> int:
     """A whole number above zero."""
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)
+    if not text.isascii() or not text.isdigit() or not 1 <= (number := int(text[:30])) <= _LARGEST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number above zero, or too large a one")
+    return number
 
 
 def rate(text: str) -> float:

@@ -37,7 +37,8 @@ def render(status: Mapping[str, Any], paint: Paint) -> list[str]:
         f"load        {_load(status.get('workload') or {}, paint)}",
         f"demo        {_demo(status.get('demo') or {})}",
         f"faults      {_faults(maps(status.get('faults')), paint)}",
-        f"tickets     {count(int(status.get('tickets_open') or 0), 'open ticket')}",
+        f"tickets     {count(int(status.get('tickets_open') or 0), 'open ticket')}"
+        + _shared(status.get("tickets_shared"), paint),
     ]
     if agent := status.get("agent"):
         lines.append(f"agent       {_agent(agent, maps(status.get('actions')), paint)}")
@@ -92,6 +93,19 @@ def _agent(agent: Mapping[str, Any], actions: list[Mapping[str, Any]], paint: Pa
     waiting = [str(action.get("id")) for action in actions if action.get("status") == "proposed"]
     asks = f"; waiting for approval: {', '.join(waiting)} (operatorctl action N)" if waiting else ""
     return clean(f"on, autonomy {mode}{limit}{asks}")
+
+
+def _shared(shared: object, paint: Paint) -> str:
+    """How far the database of several hosts is, if there is one."""
+    if not isinstance(shared, dict):
+        return ""
+    where, unsent = clean(shared.get("database")), shared.get("unsent")
+    if not unsent and not shared.get("error"):
+        return f"; all sent to {where}" if unsent == 0 else f"; {where} has not answered yet"
+    behind = "it is not known how much of it" if unsent is None else count(unsent, "change")
+    why = clean(f": {shared['error']}") if shared.get("error") else ""
+    told = f"; {behind} not sent yet to {where}{why}"
+    return paint("yellow", told) if why else told
 
 
 def _violations(violations: list[Mapping[str, Any]], paint: Paint) -> list[str]:

@@ -53,7 +53,7 @@ class Story:
         self._recovering: float | None = None
         self._recovered: float | None = None
         self._violations: list[tuple[float, str | None]] = []
-        self._diagnoses: list[tuple[float, Diagnosis]] = []
+        self._diagnoses: list[tuple[float, TicketDiagnosis]] = []
         self._actions: dict[int, Action] = {}
         self._began: dict[int, float] = {}
         """When each action began."""
@@ -69,7 +69,7 @@ class Story:
             elif frame.topic == topics.VIOLATION_OPENED:
                 self._violations.append((mono_ts, from_body(Violation, frame.body).node))
             elif frame.topic == topics.AGENT_DIAGNOSIS:
-                self._diagnoses.append((mono_ts, from_body(TicketDiagnosis, frame.body).diagnosis))
+                self._diagnoses.append((mono_ts, from_body(TicketDiagnosis, frame.body)))
             elif frame.topic.startswith("action."):
                 self._see_action(frame, from_body(Action, frame.body))
             elif frame.topic.startswith("fault."):
@@ -114,8 +114,9 @@ class Story:
 
     @property
     def diagnosed(self) -> bool:
-        """Whether a diagnosis came after the injection."""
-        return self._diagnosis() is not None
+        """Whether a diagnosis came after the injection that is not preliminary any more."""
+        found = self._diagnosis()
+        return found is not None and not found[1].preliminary
 
     @property
     def degraded_seen(self) -> bool:
@@ -161,10 +162,15 @@ class Story:
         return min(on_target or [at for at, _ in after], default=None)
 
     def _diagnosis(self) -> tuple[float, Diagnosis] | None:
+        """When the first answer came, and the last one to the same ticket."""
         target = self.fault.target if self.fault else None
         after = [(at, one) for at, one in self._diagnoses if self._injected is not None and at >= self._injected]
-        on_target = [(at, one) for at, one in after if one.component == target]
-        return next(iter(on_target or after), None)
+        on_target = [(at, one) for at, one in after if one.diagnosis.component == target]
+        first = next(iter(on_target or after), None)
+        if first is None:
+            return None
+        at, told = first
+        return at, [one.diagnosis for _, one in on_target or after if one.ticket == told.ticket][-1]
 
     def _action(self) -> Action | None:
         """What the agent did about the target: the action that was carried out, else the last one it proposed."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from operator_clients.ctl.output import maps
+from operator_clients.ctl.output import count, maps
 
 Map = Mapping[str, Any]
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_<>[]#|"})
@@ -115,6 +115,13 @@ def _acted(action: Map) -> str:
     return f"{name}, {_text(action.get('status'))}{result}"
 
 
+def _gathered(bundle: Map) -> str:
+    """The evidence itself is in the diagnosis, and whole in the JSON."""
+    number = len(maps(bundle.get("findings")))
+    left_out = f", {bundle['omitted']} left out" if bundle.get("omitted") else ""
+    return f"kept the evidence: {count(number, 'item')}{left_out}"
+
+
 _TELLERS: dict[str, Callable[[Map], str]] = {
     "opened": _opened,
     "repeated": _repeated,
@@ -123,6 +130,7 @@ _TELLERS: dict[str, Callable[[Map], str]] = {
     "note": lambda data: f"noted: {_text(data.get('text'))}",
     "step": lambda data: f"{_text(data.get('kind'))}: {_text(data.get('text'))}",
     "action": _acted,
+    "evidence": _gathered,
     "taken_over": lambda data: f"took it over, {_text(data.get('status'))}, from an earlier version",
 }
 

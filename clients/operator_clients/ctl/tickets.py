@@ -105,6 +105,12 @@ def _show(result: Mapping[str, Any], session: Session) -> int:
         print("\nnot diagnosed yet; ask for it with: operatorctl diagnose " + str(ticket.get("id", "")))
         return DONE
     _draw(str(diagnosis.get("markdown") or "") or "\n".join(_plain_diagnosis(diagnosis)))
+    for action in maps(result.get("actions")):
+        what = f"action {action.get('id')}, {action.get('kind')} {action.get('target')}, is {action.get('status')}"
+        then = (
+            f"operatorctl approve {action.get('id')}" if action.get("status") == "proposed" else "operatorctl actions"
+        )
+        print(clean(f"\n{what}: {then}"))
     return DONE
 
 

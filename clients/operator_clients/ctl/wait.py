@@ -33,6 +33,7 @@ KNOWN_TOPICS = (
     topics.TICKET_UPDATED,
     topics.TICKET_RESOLVED,
     topics.AGENT_STEP,
+    topics.AGENT_SWITCH,
     topics.AGENT_DIAGNOSIS,
     topics.ACTION_PROPOSED,
     topics.ACTION_APPROVED,
@@ -46,6 +47,8 @@ KNOWN_TOPICS = (
     topics.FAULT_RECOVERED,
     topics.FAULT_FAILED,
     topics.DEMO_CHAPTER,
+    topics.COORDINATION_MESSAGE,
+    topics.DEVOPS_ACTIVITY,
     topics.COMMAND_FINISHED,
     topics.HEARTBEAT,
 )

@@ -8,8 +8,9 @@ from dataclasses import replace
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest, Conflict, OperatorError, Unavailable
 from operator_protocol.models import Action, ActionKind, ActionStatus, AgentState, Scalar
+from operator_protocol.records import to_body
 from operator_protocol.state import State
-from operator_protocol.topics import AGENT_DIAGNOSIS, CLUSTER_HEALTH, TICKET_RESOLVED, VIOLATION_CLOSED
+from operator_protocol.topics import AGENT_DIAGNOSIS, AGENT_SWITCH, CLUSTER_HEALTH, TICKET_RESOLVED, VIOLATION_CLOSED
 from operatord.actions.execution import DAEMON, Execution, Means
 from operatord.actions.pace import Pace
 from operatord.actions.proposing import Proposer, Terms
@@ -24,6 +25,10 @@ from operatord.tickets.desk import TicketDesk
 
 _INTERRUPTED = "the daemon ended while it ran: whether it was done is not known, and it is not done again"
 _LEFT = "an earlier run of the daemon left it undone; it is not taken up again"
+_REJECTED = "rejected by"
+"""How the result of what a person declined begins; what the kill switch stopped was declined by nobody."""
+_REMEMBERED = 200
+"""Of what was rejected, the newest that a start looks at: a ticket that is older than those has been told enough."""
 
 
 class ActionDesk:
@@ -77,7 +82,11 @@ class ActionDesk:
         self._proposer = Proposer(means, self._execution, self._outlets, self._terms, self._approve)
         for action in store.unfinished():
             self._settle(action)
+        for action in store.newest("rejected", _REMEMBERED):
+            if action.result.startswith(_REJECTED):
+                self._proposer.declined(action)
         self._was_off = self.switch.off
+        self._tell_agent()
         if self._was_off:
             self._outlets.log(f"the agent is off ({self.switch.reason}): no action is taken")
         self._is_open = True
@@ -167,7 +176,7 @@ class ActionDesk:
             status="rejected",
             decided_by=by,
             decided_at=self._wall(),
-            result=f"rejected by {by or 'somebody'}" + (f": {why}" if why else ""),
+            result=f"{_REJECTED} {by or 'somebody'}" + (f": {why}" if why else ""),
             expires_at=None,
         )
         self._register.become(entry, rejected, by=by, why=why)
@@ -279,6 +288,7 @@ class ActionDesk:
     def _switched(self, off: bool, *, by: str, why: str) -> None:
         """It was switched, by a command or by hand."""
         self._was_off = off
+        self._tell_agent()
         self._outlets.audit({"event": "agent", "what": "off" if off else "on", "actor": by, "why": why})
         if off:
             self._outlets.log(f"the agent is off ({self.switch.reason}): no action is taken")
@@ -287,6 +297,9 @@ class ActionDesk:
         # Proposals of what was recommended meanwhile; to a person, since some time has passed.
         for ticket in self._tickets.unresolved():
             self._soon(ticket.id, may_execute=False)
+
+    def _tell_agent(self) -> None:
+        self._outlets.publish(AGENT_SWITCH, to_body(self.agent()))
 
     def _soon(self, number: int, *, may_execute: bool) -> None:
         async def consider() -> None:
@@ -368,7 +381,8 @@ def _too_late(action: Action) -> Conflict:
     why = f": {action.result}" if action.result else ""
     again = f"diagnose {action.ticket}" if action.ticket is not None else f"act {action.kind} {action.target}"
     over = action.status in ("expired", "rejected", "failed")
+    verb = "has" if action.status in ("succeeded", "failed") else "is"
     return Conflict(
-        f"{describe(action)} is {action.status} already{why}",
+        f"{describe(action)} {verb} {action.status} already{why}",
         f"for a new one: operatorctl {again}" if over else f"see: operatorctl action {action.id}",
     )

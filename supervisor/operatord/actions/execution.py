@@ -9,8 +9,10 @@
      rejected
 
 Between approval and beginning it may wait: for another action on the same target, for the cooldown, for the limit of
-actions a minute, for the story of a demo. At its beginning everything is asked again: the switch, the ticket, the
-preconditions. What runs is not interrupted, by the switch neither: half of an action is worse than all of it.
+actions a minute, for the story of a demo; and what is disruptive for whatever else is: two that are each harmless
+alone, a restart of a primary and one of its replica, take a shard away together. At its beginning everything is asked
+again: the switch, the ticket, the preconditions. What runs is not interrupted, by the switch neither: half of an
+action is worse than all of it.
 """
 
 import asyncio
@@ -19,9 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from operator_protocol.errors import Conflict, DeadlineExceeded, InternalError, OperatorError
-from operator_protocol.models import Action, Ticket
+from operator_protocol.models import Action, Risk, Ticket
 from operatord.actions.pace import Pace
-from operatord.actions.register import Entry, Register
+from operatord.actions.register import Entry, Register, describe
 from operatord.actions.registry import Registry
 from operatord.actions.switch import Switch
 from operatord.actions.verification import Verification
@@ -34,6 +36,7 @@ CHECK_S = 10.0
 ACT_S = 120.0
 """For the action itself; a container may take a while to start."""
 DAEMON = "operatord"
+_HARMLESS: tuple[Risk, ...] = ("read", "safe")
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +62,8 @@ class Execution:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._busy: set[str] = set()
+        self._busy: dict[str, Action] = {}
+        """By target, what begins or runs."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
@@ -76,9 +80,18 @@ class Execution:
 
     def waits_for(self, entry: Entry) -> str:
         """What keeps an approved action from beginning, in words; empty when nothing does."""
-        action, means = entry.action, self._means
+        action = entry.action
         if action.target in self._busy:
             return f"another action on {action.target}"
+        if action.risk not in _HARMLESS:
+            for other in self._busy.values():
+                if other.risk not in _HARMLESS:
+                    return f"{describe(other)}, which is {other.risk} as well"
+        return self._pause(entry)
+
+    def _pause(self, entry: Entry) -> str:
+        """What it has to wait for besides other actions."""
+        action, means = entry.action, self._means
         if entry.by_policy and means.held():
             return "the recovery stage of the demo"
         seconds, why = means.pace.wait_s(action.target)
@@ -91,18 +104,21 @@ class Execution:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _carry_out(self, entry: Entry) -> None:
+        while await self._turn(entry):
+            target = entry.action.target
+            self._busy[target] = entry.action
+            try:
+                if await self._may_begin(entry):
+                    await self._run(entry)
+            finally:
+                del self._busy[target]
+                self.wake()
+
+    async def _turn(self, entry: Entry) -> bool:
+        """Wait until nothing keeps it any more; False once it is not approved, or not any more."""
         while entry.action.status == "approved" and self.waits_for(entry):
             await self._changed.wait()
-        if entry.action.status != "approved":
-            return
-        target = entry.action.target
-        self._busy.add(target)
-        try:
-            if await self._may_begin(entry):
-                await self._run(entry)
-        finally:
-            self._busy.discard(target)
-            self.wake()
+        return entry.action.status == "approved"
 
     async def _may_begin(self, entry: Entry) -> bool:
         """Ask everything again; what does not hold any more ends the action before it began."""
@@ -118,6 +134,8 @@ class Execution:
         if means.switch.off:
             self.stop(entry)
             return False
+        if self._pause(entry):
+            return False  # others began while the preconditions were asked for: it waits on
         # From here to the deed nothing is awaited.
         try:
             means.register.begin(entry)
@@ -128,20 +146,27 @@ class Execution:
 
     async def check(self, action: Action) -> str:
         """What would be done. Raises what stands against it now: its ticket, or a precondition of the subject."""
-        if action.ticket is not None:
-            status = self._means.tickets.get(action.ticket).status
-            if status == "resolved":
-                raise Conflict(f"ticket {action.ticket} is resolved: nothing is left to be done for it")
-            if status == "held":
-                raise Conflict(
-                    f"ticket {action.ticket} is held: a person keeps it",
-                    f"operatorctl reopen {action.ticket} gives it back to the agent",
-                )
+        self._require_wanted(action)
         try:
             async with asyncio.timeout(CHECK_S):
-                return await self._means.registry.check(action)
+                would = await self._means.registry.check(action)
         except Exception as error:
             raise _typed(error, f"the check of {action.kind} {action.target}") from error
+        # The subject may have taken its time, and a person the ticket.
+        self._require_wanted(action)
+        return would
+
+    def _require_wanted(self, action: Action) -> None:
+        if action.ticket is None:
+            return
+        status = self._means.tickets.get(action.ticket).status
+        if status == "resolved":
+            raise Conflict(f"ticket {action.ticket} is resolved: nothing is left to be done for it")
+        if status == "held":
+            raise Conflict(
+                f"ticket {action.ticket} is held: a person keeps it",
+                f"operatorctl reopen {action.ticket} gives it back to the agent",
+            )
 
     def stop(self, entry: Entry) -> None:
         """The kill switch, between approval and beginning."""
@@ -169,7 +194,11 @@ class Execution:
                 result = _typed(error, f"{action.kind} {action.target}").message
             else:
                 result = f"{done}; the daemon stopped before that could be verified"
-                status, result = await self._verify(action, done)
+                try:
+                    status, result = await self._verify(action, done)
+                except Exception as error:
+                    reason = _typed(error, f"the verification of {action.kind} {action.target}").message
+                    result = f"{done}, but that could not be verified: {reason}"
         finally:
             means.pace.ended(action.target)
             ended = replace(
@@ -186,7 +215,7 @@ class Execution:
         if action.ticket is None:
             return "succeeded", f"{done}; it is for no ticket, so there is nothing to verify"
         ticket = means.tickets.get(action.ticket)
-        within_s = means.registry.kind(action.kind).verify_within
+        within_s = action.verify_within or 0.0  # as it was told with the proposal
         while not means.verification.is_over(ticket, since):
             if means.clock() - since >= within_s:
                 open_still = "still open" if means.verification.is_open(ticket) else "not seen to be over"

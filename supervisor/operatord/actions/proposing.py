@@ -48,14 +48,14 @@ class Proposer:
     async def consider(self, number: int, *, may_execute: bool) -> list[Action]:
         """Make proposals of what the diagnosis of a ticket recommends; returns them.
 
-        Advice to a person, what is pending already, what a person declined, and what could not be done now are passed
-        over. On each target the first is run at once if the policy allows its risk; those that follow are for the case
+        A preliminary diagnosis is not acted upon. Advice to a person, what is pending already, what a person declined,
+        and what could not be done now are passed over. On each target the first is run at once if the policy allows its risk; those that follow are for the case
         that it does not help, and that is for a person to say.
         """
         async with self._turn:
             policy, register = self._terms.policy, self._means.register
             ticket = self._means.tickets.get(number)
-            if ticket.status in ("resolved", "held") or ticket.diagnosis is None:
+            if ticket.status in ("resolved", "held") or ticket.diagnosis is None or ticket.diagnosis.preliminary:
                 return []
             if policy.observes or self._means.switch.off:
                 return []

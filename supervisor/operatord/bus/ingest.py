@@ -14,7 +14,7 @@ import zmq
 
 from operator_protocol.codec import MAX_MESSAGE_BYTES, Body, pack, unpack_map
 from operator_protocol.errors import BadRequest, Unavailable
-from operator_protocol.topics import HEARTBEAT
+from operator_protocol.topics import AGENT_SWITCH, HEARTBEAT
 from operatord.bus.admission import Admission, ByName
 from operatord.bus.broker import Broker
 from operatord.bus.intake import Intake, peer_name, why_unreadable
@@ -28,7 +28,11 @@ _MAX_WIRE_BYTES = 16 << 20
 _MAX_TOPIC_BYTES = 128
 _MAX_TOPICS = 4_096
 """Topics that workers may use in one run: each costs memory in the daemon and in every client."""
-_RESERVED = (HEARTBEAT, "action.", "command.", "demo.", "fault.", "join.", "process.", "ticket.")
+_RESERVED = (
+    HEARTBEAT,
+    AGENT_SWITCH,
+    *("action.", "command.", "coordination.", "demo.", "devops.", "fault.", "join.", "process.", "ticket."),
+)
 """What the daemon alone says."""
 _MAP_STARTS = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
 """First byte of a msgpack map."""

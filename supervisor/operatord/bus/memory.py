@@ -18,7 +18,14 @@ _TAIL_LENGTHS: Mapping[str, int] = {
     "demo": 50,
 }
 """Frames kept by first word of the topic."""
-_FAMILIES = (*(f"{family}." for family in _TAIL_LENGTHS), "process.", "cluster.", "workload.")
+_FAMILIES = (
+    *(f"{family}." for family in _TAIL_LENGTHS),
+    "process.",
+    "cluster.",
+    "workload.",
+    "coordination.",
+    "devops.",
+)
 _EVENT_TAIL = 200
 """Events of the cluster; its health is in the state."""
 _LOG_TAIL = 100

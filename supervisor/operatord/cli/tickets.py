@@ -25,5 +25,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         db.close()
     there = len(records) - added
-    print(f"imported {added} tickets into {db.path}" + (f"; {there} were there already" if there else ""))
+    print(
+        f"imported {added} {'ticket' if added == 1 else 'tickets'} into {db.path}"
+        + (f"; {there} were there already" if there else "")
+    )
     return 0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from operatord.control import actions, faults, looking, processes, story, tickets, workload
+from operatord.control import actions, coordination, faults, looking, processes, story, tickets, workload
 from operatord.control.registry import Command
 
 COMMANDS: tuple[Command[Any], ...] = (
@@ -13,4 +13,5 @@ COMMANDS: tuple[Command[Any], ...] = (
     *tickets.COMMANDS,
     *actions.COMMANDS,
     *workload.COMMANDS,
+    *coordination.COMMANDS,
 )

@@ -8,6 +8,7 @@ from operator_protocol.codec import Body
 from operatord.actions.desk import ActionDesk
 from operatord.bus.broker import Broker
 from operatord.config import Config
+from operatord.coordination.desk import CoordinationDesk
 from operatord.declared.starter import DeclaredProcesses
 from operatord.demo.director import Director
 from operatord.diagnosing import DiagnosisDesk
@@ -45,6 +46,7 @@ class Context:
     counters: Callable[[], Body]
     """What the sockets took and refused since the start, and what was dropped."""
     actions: ActionDesk
+    coordination: CoordinationDesk
     caller: str = ""
     """Who sent the command that is being handled: the name of its key, or what it declares."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from operator_protocol import PROTOCOL_VERSION
 from operator_protocol.codec import Body
-from operator_protocol.errors import BadRequest, VersionMismatch
+from operator_protocol.errors import BadRequest, Unavailable, VersionMismatch
 from operator_protocol.records import to_body
 from operatord.control.context import Context
 from operatord.control.registry import Command, NoArgs
@@ -68,10 +68,19 @@ async def status(context: Context, _: NoArgs) -> Body:
         "faults": [to_body(fault) for fault in context.faults.owed()],
         "violations": [to_body(violation) for violation in state.violations.values()],
         "tickets_open": len(state.tickets),
+        "tickets_shared": _shared(context),
         "agent": to_body(context.actions.agent()),
         "actions": [to_body(action) for action in state.actions.values()],
         "counters": context.counters(),
     }
+
+
+def _shared(context: Context) -> Body | None:
+    try:
+        told = context.tickets.shared_status()
+    except Unavailable as error:
+        return {"database": "", "unsent": None, "error": error.message}
+    return None if told is None else dict(told)
 
 
 async def processes(context: Context, _: NoArgs) -> Body:

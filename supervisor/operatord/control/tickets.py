@@ -86,7 +86,8 @@ async def tickets(context: Context, args: TicketsArgs) -> Body:
 async def ticket(context: Context, args: TicketArgs) -> Body:
     """One ticket with its diagnosis, and what was ever said of it."""
     if not args.history:
-        return {"ticket": to_body(context.tickets.get(args.id))}
+        pending = [to_body(action) for action in context.actions.pending() if action.ticket == args.id]
+        return {"ticket": to_body(context.tickets.get(args.id)), "actions": pending}
     return to_body(context.tickets.record(args.id))
 
 

@@ -18,8 +18,8 @@ from operatord.faults.tools import Sleep
 STEP_KEYS = "SPACE next · ← back"
 _AGENT_S = 35.0
 """For the agent's repair; its actions are verified within 30 s."""
-_BEGIN_S = 2.0
-"""For its action to be there: the proposal follows the diagnosis at once."""
+_BEGIN_S = 4.0
+"""For its action to be there: the proposal follows the diagnosis when that is not preliminary any more."""
 _SEEN_S = 5.0
 """For a look to show that nothing is left, after its action is over."""
 _POLL_S = 0.2

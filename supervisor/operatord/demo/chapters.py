@@ -53,7 +53,7 @@ def tell(
         Chapter(
             "Stage 5: AI Diagnosis",
             narration.diagnosis,
-            expectation=lambda scene: scene.diagnosis is not None,
+            expectation=lambda scene: scene.diagnosis is not None and not scene.diagnosis.preliminary,
             needs=(FAULT,),
             holds_actions=True,
         ),

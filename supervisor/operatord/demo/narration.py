@@ -165,11 +165,13 @@ def diagnosis(scene: Scene) -> str:
     """Stage 5."""
     found = scene.diagnosis
     if found is not None:
+        told = "First answer" if found.preliminary else "Diagnosed"
         after = (
             "" if scene.diagnosed_after_s is None else f" {format_duration(scene.diagnosed_after_s)} after the fault"
         )
         summary = lines(
-            f"Diagnosed{after} by {found.source}, {found.confidence:.0%} sure: {found.summary}", at_most=LINES - 1
+            f"{told}{after} by {found.source}, {found.confidence:.0%} sure: {found.summary}",
+            at_most=LINES - 1,
         )
         return f"{summary}\nWatch the agent panel: the evidence, and what it ruled out."
     if scene.fault is None:

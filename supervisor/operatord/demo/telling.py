@@ -33,7 +33,7 @@ class Scene:
     """The first violation on the fault's target, or on the whole, since the injection."""
     detected_after_s: float | None = None
     diagnosis: Diagnosis | None = None
-    """The first diagnosis of a ticket that was opened since the injection."""
+    """Of the first ticket that was opened since the injection and has one."""
     diagnosed_after_s: float | None = None
     recovery_s: float | None = None
     """From the beginning of the undo, or of the agent's action, to its verification; None while it is not over, or was
@@ -90,6 +90,7 @@ class Telling:
         self.detection: Violation | None = None
         self.detected_after_s: float | None = None
         self.diagnosis: Diagnosis | None = None
+        self._diagnosed = 0
         self.diagnosed_after_s: float | None = None
         self.recovery_s: float | None = None
         self.action: Action | None = None
@@ -218,11 +219,16 @@ class Telling:
 
     def _ticket(self, body: Body) -> None:
         ticket = from_body(Ticket, body)
-        if self.fault is None or self.fault.injected_at is None or self.diagnosis is not None:
+        if self.fault is None or self.fault.injected_at is None:
+            return
+        if self.diagnosis is not None:
+            if ticket.id == self._diagnosed and ticket.diagnosis is not None:
+                self.diagnosis = ticket.diagnosis  # it has looked again
             return
         concerns_it = ticket.opened_at >= self.fault.injected_at and ticket.node in (self.fault.target, None)
         if concerns_it and ticket.diagnosis is not None:
             self.diagnosis, self.diagnosed_after_s = ticket.diagnosis, self.since_fault_s
+            self._diagnosed = ticket.id
 
     def _is_ours(self, fault: Fault) -> bool:
         return self.fault is not None and self.fault.id == fault.id

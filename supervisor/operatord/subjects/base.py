@@ -228,6 +228,15 @@ class Acting(Protocol):
         """Check again, do it, and say in one line what was done."""
 
 
+@runtime_checkable
+class Restricted(Protocol):
+    """A control that may not execute all of its actions here."""
+
+    def by_hand(self) -> Mapping[str, str]:
+        """What only a person can do at the moment, and why: by kind, or by kind and parameters (``resume what=grpc``),
+        which goes first; an empty reason is none."""
+
+
 class SubjectProbe(Protocol):
     """The half that looks; lives in workers. Created from a ``SubjectSpec``."""
 

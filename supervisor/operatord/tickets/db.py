@@ -55,13 +55,13 @@ class TicketDB(TicketQueries):
             )
             engine = sqlite_file.open_engine(path)
         super().__init__(engine, str(path), "check the free space and the rights of its folder")
-        with self._reading() as session:
+        with self.reading() as session:
             self.store = session.scalars(select(StoreRow.id)).one()
             """Random, and this file's alone."""
 
     def add(self, ticket: Ticket, violation_id: str, *events: TicketEvent) -> Ticket:
         """Store a new ticket, and what is said of it; the result is ``ticket`` with the id that it was given."""
-        with self._writing() as session:
+        with self.writing() as session:
             row = TicketRow(**ticket_values(ticket, violation_id), store=None, number=None)
             session.add(row)
             session.flush()
@@ -71,7 +71,7 @@ class TicketDB(TicketQueries):
 
     def save(self, ticket: Ticket, violation_id: str, *events: TicketEvent) -> None:
         """Store every field of a ticket that exists, and what is said of it. Raises ``NotFound`` if it does not."""
-        with self._writing() as session:
+        with self.writing() as session:
             row = found(session, ticket.id)
             for name, value in ticket_values(ticket, violation_id).items():
                 setattr(row, name, value)
@@ -80,21 +80,21 @@ class TicketDB(TicketQueries):
 
     def say(self, ticket_id: int, event: TicketEvent) -> None:
         """Add to the history of a ticket, which is itself not changed. Raises ``NotFound``."""
-        with self._writing() as session:
+        with self.writing() as session:
             found(session, ticket_id)
             session.add(EventRow(ticket=ticket_id, **event_values(event), store=None, number=None))
 
     def events_after(self, number: int, limit: int) -> Sequence[EventRow]:
         """What was said after event ``number``, of any ticket, oldest first."""
         query = select(EventRow).where(EventRow.id > number).order_by(EventRow.id).limit(limit)
-        with self._reading() as session:
+        with self.reading() as session:
             rows = session.scalars(query).all()
             session.expunge_all()
             return rows
 
     def last_event(self) -> int:
         """The number of what was said last."""
-        with self._reading() as session:
+        with self.reading() as session:
             return session.scalar(select(func.max(EventRow.id))) or 0
 
     def restore(self, records: Sequence[TicketRecord]) -> int:
@@ -103,7 +103,7 @@ class TicketDB(TicketQueries):
         Raises ``Conflict`` if a number is taken, of a ticket or of what was said of one.
         """
         added = 0
-        with self._writing() as session:
+        with self.writing() as session:
             newest = session.scalar(select(func.max(EventRow.id))) or 0
             for record in records:
                 row = session.get(TicketRow, record.ticket.id)

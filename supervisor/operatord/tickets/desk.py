@@ -287,6 +287,10 @@ class TicketDesk:
             raise Unavailable("no database is shared with other hosts", "[tickets] url in the configuration names one")
         return await self._shared.page(status, limit, since=since, before=before, reopened=reopened)
 
+    def shared_status(self) -> Mapping[str, str | int | None] | None:
+        """How far the database that several hosts share is; None without one."""
+        return None if self._shared is None else self._shared.status()
+
     def list(self, status: str | None = None, limit: int = 50) -> Tickets:
         """The tickets of the first ``page``."""
         return self.page(status, limit).tickets

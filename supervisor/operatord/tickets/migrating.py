@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 from operator_protocol.errors import Conflict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The number of the last migration."""
 _FIRST = "0001"
 _LOCK = 0x6F70_7469

@@ -1,22 +1,18 @@
 """What is asked of tickets, wherever they lie: in the file of a daemon, or in a database that several hosts share."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias, get_args
 
-from sqlalchemy import Engine, Select, func, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, defer
 
-from operator_protocol.errors import NotFound, Unavailable
+from operator_protocol.errors import NotFound
 from operator_protocol.models import Ticket, TicketEvent, TicketRecord, TicketStatus
 from operatord.tickets.rows import event_of, ticket_of
 from operatord.tickets.schema import EventRow, TicketRow
+from operatord.tickets.sessions import Sessions
 
 RESOLVED: TicketStatus = "resolved"
 _UNRESOLVED = tuple(status for status in get_args(TicketStatus) if status != RESOLVED)
-WRITES = "operatord_writes"
-"""Execution option of a transaction that will write: SQLite takes its lock at the beginning then."""
 
 Tickets: TypeAlias = list[Ticket]
 
@@ -35,18 +31,12 @@ class Page(NamedTuple):
     next: int | None
 
 
-class TicketQueries:
+class TicketQueries(Sessions):
     """Reads tickets through an engine."""
-
-    def __init__(self, engine: Engine, shown: str, remedy: str) -> None:
-        """``shown`` is the database for people, ``remedy`` what to do when it fails."""
-        self._engine = engine
-        self._shown = shown
-        self._remedy = remedy
 
     def get(self, ticket_id: int) -> StoredTicket:
         """One ticket. Raises ``NotFound``."""
-        with self._reading() as session:
+        with self.reading() as session:
             row = found(session, ticket_id)
             return StoredTicket(ticket_of(row), row.violation_id)
 
@@ -54,7 +44,7 @@ class TicketQueries:
         """Every ticket that is not resolved, oldest first."""
         # Named one by one they are found by the index; "not resolved" would read a hundred thousand that are.
         query = select(TicketRow).where(TicketRow.status.in_(_UNRESOLVED)).order_by(TicketRow.id)
-        with self._reading() as session:
+        with self.reading() as session:
             return [StoredTicket(ticket_of(row), row.violation_id) for row in session.scalars(query)]
 
     def page(
@@ -81,7 +71,7 @@ class TicketQueries:
             query = query.where(TicketRow.updated_at >= since)
         if before is not None:
             query = query.where(TicketRow.id < _within_range(before))
-        with self._reading() as session:
+        with self.reading() as session:
             rows = list(session.scalars(query))
             more = rows[limit - 1].id if len(rows) > limit else None
             return Page([ticket_of(row, whole=False) for row in rows[:limit]], more)
@@ -100,7 +90,7 @@ class TicketQueries:
     def history(self, ticket_id: int) -> list[TicketEvent]:
         """Everything that was said of a ticket, oldest first."""
         query = select(EventRow).where(EventRow.ticket == ticket_id).order_by(EventRow.id)
-        with self._reading() as session:
+        with self.reading() as session:
             return [event_of(row) for row in session.scalars(query)]
 
     def record(self, ticket_id: int) -> TicketRecord:
@@ -110,41 +100,12 @@ class TicketQueries:
 
     def count(self) -> int:
         """How many tickets there are in all."""
-        with self._reading() as session:
+        with self.reading() as session:
             return session.scalar(select(func.count()).select_from(TicketRow)) or 0
 
-    def close(self) -> None:
-        """Give the database back; SQLite folds its write-ahead log into the file."""
-        self._engine.dispose()
-
     def _tickets(self, query: Select[TicketRow]) -> Tickets:
-        with self._reading() as session:
+        with self.reading() as session:
             return [ticket_of(row) for row in session.scalars(query)]
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with self._session(self._engine) as session:
-            yield session
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with self._session(self._engine.execution_options(**{WRITES: True})) as session:
-            yield session
-
-    @contextlib.contextmanager
-    def _session(self, engine: Engine) -> Iterator[Session]:
-        """One transaction; what SQLAlchemy raises becomes ``Unavailable`` with the database's own words."""
-        try:
-            with Session(engine) as session, session.begin():
-                yield session
-        except SQLAlchemyError as error:
-            raise Unavailable(f"the ticket database {self._shown} failed: {reason(error)}", self._remedy) from error
-
-
-def reason(error: SQLAlchemyError) -> str:
-    """The first line of what the database itself said."""
-    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
 
 
 def found(session: Session, ticket_id: int) -> TicketRow:

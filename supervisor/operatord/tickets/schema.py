@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-_BIG = BigInteger().with_variant(Integer(), "sqlite")
+BIG = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite counts up only what is called INTEGER, and has 64 bits there."""
 
 
@@ -36,7 +36,7 @@ class StoreRow(Base):
     """Random, made with the file."""
     host: Mapped[str]
     cluster: Mapped[str]
-    sent: Mapped[int] = mapped_column(_BIG)
+    sent: Mapped[int] = mapped_column(BIG)
     """In a shared database: the last event of that file that is in here."""
 
 
@@ -45,7 +45,7 @@ class TicketRow(Base):
 
     __tablename__ = "tickets"
 
-    id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BIG, primary_key=True, autoincrement=True)
     invariant: Mapped[str]
     node: Mapped[str | None]
     severity: Mapped[str]
@@ -67,7 +67,7 @@ class TicketRow(Base):
     boot: Mapped[str]
     store: Mapped[str | None]
     """In a shared database: the file that it is from. Empty in that file itself."""
-    number: Mapped[int | None] = mapped_column(_BIG)
+    number: Mapped[int | None] = mapped_column(BIG)
     """In a shared database: its id in that file, which is what people call it."""
 
     __table_args__ = (
@@ -85,14 +85,14 @@ class EventRow(Base):
 
     __tablename__ = "ticket_events"
 
-    id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=True)
-    ticket: Mapped[int] = mapped_column(_BIG, ForeignKey("tickets.id"))
+    id: Mapped[int] = mapped_column(BIG, primary_key=True, autoincrement=True)
+    ticket: Mapped[int] = mapped_column(BIG, ForeignKey("tickets.id"))
     at: Mapped[float]
     who: Mapped[str]
     what: Mapped[str]
     data: Mapped[dict[str, Any]]
     store: Mapped[str | None]
-    number: Mapped[int | None] = mapped_column(_BIG)
+    number: Mapped[int | None] = mapped_column(BIG)
     """As in ``TicketRow``."""
 
     __table_args__ = (

@@ -27,9 +27,10 @@ from operator_protocol.models import TicketStatus
 from operatord.tickets.db import TicketDB
 from operatord.tickets.desk import Origin
 from operatord.tickets.migrating import migrate
-from operatord.tickets.queries import Page, TicketQueries, reason
+from operatord.tickets.queries import Page, TicketQueries
 from operatord.tickets.rows import ticket_values
 from operatord.tickets.schema import EventRow, StoreRow, TicketRow
+from operatord.tickets.sessions import reason
 
 T = TypeVar("T")
 
@@ -71,6 +72,10 @@ class SharedTickets:
         self._sent: int | None = None
         """None before the shared database has told."""
         self._failing = False
+        self._why = ""
+        """Why nothing is sent; empty while it is."""
+        self._arrived: int | None = None
+        """The last event that is there for sure, also while the database is away."""
         self._trying_since: float | None = None
         self._reads = 0
         self._lock = threading.Lock()
@@ -84,6 +89,11 @@ class SharedTickets:
     def in_step(self) -> bool:
         """Whether everything that is in the file was sent."""
         return self._sent is not None and self._sent == self._local.last_event()
+
+    def status(self) -> dict[str, str | int | None]:
+        """For people: how many entries are not sent yet, None while that is not known, and what keeps them."""
+        unsent = None if self._arrived is None else max(0, self._local.last_event() - self._arrived)
+        return {"database": self.shown, "unsent": unsent, "error": self._why}
 
     def nudge(self) -> None:
         """There is something to send."""
@@ -128,7 +138,7 @@ class SharedTickets:
             self._fails(f"{type(error).__name__}: {error}")
         else:
             if self._failing:
-                self._failing = False
+                self._failing, self._why = False, ""
                 self._log(f"tickets are sent to {self.shown} again")
             return True
         finally:
@@ -136,7 +146,7 @@ class SharedTickets:
         return False
 
     def _fails(self, why: str) -> None:
-        self._sent = None
+        self._sent, self._why = None, why
         if not self._failing:
             self._failing = True
             self._log(f"tickets are kept here and sent later: the database {self.shown} failed: {why}")
@@ -144,12 +154,12 @@ class SharedTickets:
     def send(self) -> int:
         """Send everything that is not sent yet; how many events that were. Raises whatever the database does."""
         if self._sent is None:
-            self._sent = self._enrol()
+            self._sent = self._arrived = self._enrol()
         total = 0
         while batch := self._local.events_after(self._sent, _BATCH):
             with Session(self._engine) as session, session.begin():
                 total += self._put(session, batch)
-            self._sent = batch[-1].id
+            self._sent = self._arrived = batch[-1].id
         return total
 
     def _enrol(self) -> int:

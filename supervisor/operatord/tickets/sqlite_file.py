@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from operator_protocol.errors import Unavailable
 from operatord.tickets.migrating import migrate
-from operatord.tickets.queries import WRITES
+from operatord.tickets.sessions import WRITES
 
 _COMPANIONS = ("-wal", "-shm")
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

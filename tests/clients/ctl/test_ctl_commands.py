@@ -238,3 +238,25 @@ def test_a_reply_that_makes_no_sense_is_one_line_not_a_traceback(daemon: Scripte
 def test_control_characters_from_the_wire_do_not_reach_the_terminal(daemon: ScriptedDaemon, ctl: Ctl) -> None:
     daemon.on("processes", lambda _: {"processes": [to_body(bodies.process(reason="\x1b[2Jgone\x07"))]})
     assert "\\x1b[2Jgone\\x07" in ctl("processes").stdout
+
+
+def test_status_tells_how_far_the_database_of_several_hosts_is(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    where = "postgresql://db.example/tickets"
+    told: list[tuple[Body | None, str]] = [
+        (None, "1 open ticket\n"),
+        ({"database": where, "unsent": 0, "error": ""}, f"1 open ticket; all sent to {where}"),
+        ({"database": where, "unsent": 3, "error": ""}, f"; 3 changes not sent yet to {where}\n"),
+        ({"database": where, "unsent": 1, "error": "refused"}, f"; 1 change not sent yet to {where}: refused"),
+        ({"database": where, "unsent": None, "error": "refused"}, f"how much of it not sent yet to {where}: refused"),
+        ({"database": where, "unsent": None, "error": ""}, f"; {where} has not answered yet"),
+    ]
+    for shared, line in told:
+        daemon.on("status", lambda _, shared=shared: bodies.status() | {"tickets_shared": shared})
+        assert line in ctl("status").stdout
+
+
+def test_a_ticket_says_which_of_its_actions_waits_for_a_person(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    ticket = to_body(bodies.ticket(7, diagnosed=True))
+    waiting = {"id": 3, "kind": "start_server", "target": "valkey-1", "status": "proposed"}
+    daemon.on("ticket", lambda _: {"ticket": ticket, "actions": [waiting]})
+    assert "action 3, start_server valkey-1, is proposed: operatorctl approve 3" in ctl("ticket", "7").stdout

@@ -20,6 +20,7 @@ from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, Intern
         (("status", "--verbose"), "unrecognized arguments: --verbose (see: operatorctl status --help)"),
         (("goto",), "the following arguments are required: N|TITLE"),
         (("ticket", "seven"), "'seven' is not a whole number above zero"),
+        (("approve", "9" * 25), "is not a whole number above zero, or too large a one"),
         (("tickets", "--status", "opne"), "invalid choice: 'opne'"),
         (("tickets", "--limit", "0"), "'0' is not a whole number above zero"),
         (("tickets", "--since", "noon"), "'noon' is neither a duration like 90 or 1m30s nor a time of day"),

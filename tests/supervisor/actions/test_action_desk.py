@@ -10,7 +10,9 @@ import pytest
 from tests.supervisor.faults.toy_cluster import settle
 
 from operator_protocol.errors import BadRequest, Conflict, NotFound, Unavailable
-from operator_protocol.models import Recommendation
+from operator_protocol.models import Diagnosis, Recommendation
+from operator_protocol.state import State
+from operator_protocol.topics import AGENT_SWITCH
 
 from .acting_bench import COOLDOWN_S, EXPIRES_S, VERIFY_S, ActingBench, restart, start
 
@@ -540,5 +542,128 @@ def test_what_cannot_be_written_down_is_not_done(tmp_path: Path) -> None:
         await settle()
         assert "cannot be written" in bench.last("action.expired").result
         assert bench.actor.done == []
+
+    on_bench(tmp_path, test)
+
+
+def test_the_limit_holds_for_those_that_ask_for_their_preconditions_at_the_same_moment(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        for node in ("node-0", "node-1", "node-2"):
+            await bench.killed_and_diagnosed(node)
+        gate = asyncio.Event()
+        for number in (1, 2, 3):
+            await bench.desk.approve(number, "ann")
+        bench.actor.gate = gate
+        await settle()
+        gate.set()
+        await settle()
+        assert len(bench.actor.done) == 1
+        assert [one.status for one in bench.desk.pending()].count("approved") == 2
+        assert "the limit of 1 actions a minute" in bench.desk.waits_for(bench.desk.pending()[-1].id)
+        await bench.spend(61)
+        assert len(bench.actor.done) == 2
+
+    on_bench(tmp_path, test, per_minute=1)
+
+
+def test_a_ticket_that_a_person_takes_while_the_preconditions_are_asked_for_is_left_alone(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        ticket = await bench.killed_and_diagnosed()
+        await bench.desk.approve(1, "ann")
+        bench.actor.gate = asyncio.Event()
+        await settle()
+        bench.tickets.hold(ticket.id, who="ben")
+        bench.actor.gate.set()
+        await settle()
+        assert f"ticket {ticket.id} is held" in bench.last("action.expired").result
+        assert bench.actor.done == []
+        assert bench.tickets.get(ticket.id).status == "held"
+
+    on_bench(tmp_path, test)
+
+
+def test_two_disruptive_actions_never_run_at_once(tmp_path: Path) -> None:
+    """A primary may be restarted since it has a replica, and the replica since it is none; together they may not."""
+
+    async def test(bench: ActingBench) -> None:
+        bench.actor.working = asyncio.Event()
+        for node in ("node-0", "node-1"):
+            await bench.diagnosed(await bench.kill(node), restart(node))
+        for number in (1, 2):
+            await bench.desk.approve(number, "ann")
+        await settle()
+        assert bench.actor.done == ["restart_node node-0"]
+        assert bench.desk.waits_for(2) == "action 1 (restart_node node-0), which is disruptive as well"
+        harmless = await bench.kill("node-2")
+        await bench.diagnosed(harmless, start("node-2"))
+        await bench.desk.approve(3, "ann")
+        await settle()
+        assert bench.actor.done == ["restart_node node-0", "start_node node-2"], "what is safe goes on beside it"
+        bench.actor.working.set()
+        await bench.spend(2)
+        assert bench.actor.done[-1] == "restart_node node-1"
+
+    on_bench(tmp_path, test, cooldown_s=0.0)
+
+
+def test_what_cannot_be_verified_has_failed_and_says_why(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        ticket = await bench.killed_and_diagnosed()
+        bench.actor.working, bench.actor.helps = asyncio.Event(), False
+        await bench.desk.approve(1, "ann")
+        await settle()
+        bench.state.violations = {"v": None}  # type: ignore[dict-item]  # a defect of whoever keeps the state
+        bench.actor.working.set()
+        await settle()
+        await bench.spend(1)
+        failed = bench.last("action.finished")
+        assert failed.status == "failed"
+        assert "could not be verified" in failed.result
+        assert bench.tickets.get(ticket.id).status == "escalated"
+
+    on_bench(tmp_path, test)
+
+
+def test_a_restart_of_the_daemon_does_not_forget_what_a_person_rejected(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        ticket = await bench.killed_and_diagnosed()
+        bench.desk.reject(1, "ann", "maintenance")
+        bench.die()
+        bench.begin()
+        await bench.diagnosed(ticket, start())
+        assert bench.desk.pending() == []
+        assert bench.actor.done == []
+
+    on_bench(tmp_path, test, "approve")
+
+
+def test_a_preliminary_diagnosis_is_not_acted_upon(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        ticket = await bench.kill()
+        found = Diagnosis("dead", "node-0", "killed", "", 0.9, "rules", actions=[start()], preliminary=True)
+        bench.tickets.attach_diagnosis(ticket.id, found)
+        assert await bench.desk.consider(ticket.id) == []
+        await bench.diagnosed(ticket, start())
+        await settle()
+        assert bench.actor.done == ["start_node node-0"]
+
+    on_bench(tmp_path, test, "execute")
+
+
+def test_who_watches_the_bus_sees_the_switch_thrown_by_whatever_means(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        def told() -> list[tuple[bool, str]]:
+            bodies = [body for topic, body in bench.frames if topic == AGENT_SWITCH]
+            return [(bool(body["on"]), str(body["off_reason"])) for body in bodies]
+
+        assert told() == [(True, "")], "once at the start"
+        bench.desk.turn_off("ann", "look first")
+        assert bench.state.agent is not None
+        assert (bench.state.agent.on, told()[-1][1].endswith(": look first")) == (False, True)
+        bench.desk.turn_on("ann")
+        (tmp_path / "agent.off").touch()
+        await bench.spend(1)
+        assert [on for on, _ in told()] == [True, False, True, False]
+        assert State.from_wire(bench.state.to_wire()).agent == bench.state.agent
 
     on_bench(tmp_path, test)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,67 @@ def test_with_rules_nobody_is_asked_though_there_is_a_key(api: Api) -> None:
     assert told.diagnosis.source == "rules"
     assert told.diagnosis.remarks == []
     assert api.requests == []
+
+
+SECRET_KEY = "sk-ant-api03-0123456789abcdefghij"  # noqa: S105  # made up
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        f"Incorrect API key provided: {SECRET_KEY}.",
+        "ask https://robot:hunter2@proxy.example/ instead",
+        "x-api-key: 0123456789abcdef was not found",
+    ],
+)
+def test_a_refusal_that_quotes_a_secret_is_told_without_it(
+    api: Api, monkeypatch: pytest.MonkeyPatch, quoted: str
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET_KEY)
+    api.answers(error(401, "authentication_error", quoted))
+    (told,) = ask(settings(api))
+    everything = json.dumps([told.diagnosis.remarks, told.diagnosis.markdown, [step.text for step in told.steps]])
+    assert "key is not accepted" in told.diagnosis.remarks[0]
+    assert "removed>" in told.diagnosis.remarks[0]
+    for secret in (SECRET_KEY, "hunter2", "0123456789abcdef"):
+        assert secret not in everything
+
+
+def test_a_key_of_no_known_form_is_recognised_where_it_is_quoted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "gateway/7Qq2")
+    api.answers(error(403, "permission_error", "gateway/7Qq2 may not do that"))
+    (told,) = ask(settings(api))
+    assert "<key removed> may not do that" in told.diagnosis.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "from_file"),
+    [
+        (key, from_file)
+        for key in ("sk-ant-first\nsk-ant-second", "sk-ключ", "sk-ant77 spaced88", "sk-\x00ant")
+        for from_file in (False, True)
+        if from_file or "\x00" not in key  # no environment holds one
+    ],
+)
+def test_a_key_that_cannot_be_sent_is_said_to_be_and_never_shown(
+    api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str, from_file: bool
+) -> None:
+    change: dict[str, Any] = {}
+    if from_file:
+        (tmp_path / "key").write_text(f"{key}\n", encoding="utf-8")
+        change = {"key_file": str(tmp_path / "key")}
+    else:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    (told,) = ask(settings(api, **change))
+    assert "the key cannot be sent" in told.diagnosis.remarks[0]
+    assert told.retry_after_s is None
+    assert api.requests == []
+    for part in key.replace("\x00", "\n").split():
+        assert part not in told.diagnosis.markdown
+
+
+@pytest.mark.parametrize(("asked", "rest_s"), [("inf", 3_600.0), ("1e9", 3_600.0), ("-5", 60.0), ("nan", 60.0)])
+def test_an_api_that_asks_for_an_absurd_rest_is_asked_again_all_the_same(api: Api, asked: str, rest_s: float) -> None:
+    api.answers(error(429, "rate_limit_error", "slow down", retry_after=asked))
+    (told,) = ask(settings(api))
+    assert told.retry_after_s == rest_s

@@ -1,9 +1,11 @@
 """What a day may cost, kept over restarts."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.standins.claude import Api
+from tests.standins.claude import Api, Reply, answer, error, message, text
 
 from operatord.workers.agent.claude.spending import Ledger, Usage
 from operatord.workers.agent.settings import Prices
@@ -69,3 +71,35 @@ def test_the_ceiling_of_the_day_holds_over_tickets_and_workers(api: Api, tmp_pat
     assert third.diagnosis.source == "rules"
     assert "today's ceiling: 0.01 of 0.01 USD" in third.diagnosis.remarks[0]
     assert len(api.requests) == 2
+
+
+def test_a_call_that_was_cut_off_stays_booked_and_one_that_was_refused_does_not(api: Api, tmp_path: Path) -> None:
+    """Whoever hangs up is charged for what the model wrote meanwhile: hanging up must not get round the ceiling."""
+    path = tmp_path / "l.json"
+    spent = []
+    cases: list[tuple[Reply, dict[str, Any]]] = [
+        (error(529, "overloaded_error", "Overloaded"), {}),
+        (Reply(200, {}, hang_s=30), {"call_timeout_s": 0.3}),
+        (Reply(200, {}, hang_s=30), {"deadline_s": 0.3}),
+    ]
+    for reply, change in cases:
+        api.answers(reply)
+        ask(settings(api, ledger=str(path), **change))
+        spent.append(Ledger(path, 5.0).spent_usd)
+    assert spent[0] == 0.0
+    most_usd = 8_000 * 10 / 1e6
+    assert spent[1] > most_usd
+    assert spent[2] > 2 * most_usd
+
+
+def test_usage_that_is_no_number_of_tokens_gives_no_budget_back(api: Api, tmp_path: Path) -> None:
+    path = tmp_path / "l.json"
+    Ledger(path, 5.0).book(1.0)
+    api.answers(diagnosis_of(read=-10_000_000, wrote=-5))
+    (told,) = ask(settings(api, ledger=str(path)))
+    assert told.diagnosis.source == "claude-sonnet-5-5"
+    assert Ledger(path, 5.0).spent_usd == pytest.approx(1.0)
+
+
+def diagnosis_of(*, read: int, wrote: int) -> Reply:
+    return message([text(json.dumps(answer()))], read=read, wrote=wrote)

@@ -86,7 +86,7 @@ def test_a_subscriber_that_never_reads_loses_frames_and_costs_bounded_memory(bus
 
 def test_a_client_that_asks_and_never_reads_holds_nobody_up_and_costs_bounded_memory(bus: BusDaemon) -> None:
     for number in range(100):
-        bus.ask("publish", {"topic": "agent.step", "body": {"ticket": number, "kind": "thought", "text": "." * 1_000}})
+        bus.ask("say", {"topic": "agent.step", "body": {"ticket": number, "kind": "thought", "text": "." * 1_000}})
     asked = 2_000
     with sockets(zmq.DEALER, bus.endpoint.control, 1, hwm=10) as (never_reads,):
         never_reads.setsockopt(zmq.SNDHWM, 0)
@@ -108,7 +108,7 @@ def test_a_peer_that_sends_on_the_frames_socket_hurts_nobody(bus: BusDaemon) -> 
         for message in (b"", b"\x07", b"\x02heartbeat", b"\x01\xff\xfe", b"\x00heartbeat", os.urandom(5_000)):
             peer.send(message)
         peer.send(b"\x01x")
-        bus.ask("publish", {"topic": "x", "body": {"n": 1}})
+        bus.ask("say", {"topic": "x", "body": {"n": 1}})
         assert peer.poll(5_000)
         events: list[Event] = []
         while not any(isinstance(event, FrameSeen) and event.frame.topic == "x" for event in events):
@@ -132,7 +132,7 @@ def test_a_stopped_subscriber_loses_frames_knows_it_and_resyncs_and_the_others_l
             # It slept for so long that it may notice its own silence first.
             assert "lost" in resynced["resynced"] or "silent" in resynced["resynced"], resynced
             assert not burst(other, 1_000)
-            bus.ask("publish", {"topic": "the.end", "body": {}})
+            bus.ask("say", {"topic": "the.end", "body": {}})
             told = [json.loads(line) for line in process.stdout]
             assert told[-1]["status"] == "live"
             assert told[-1]["processes"] == {name: one.restarts for name, one in other.state.processes.items()}
@@ -169,7 +169,7 @@ def test_a_crowd_of_two_hundred_at_a_thousand_frames_a_second_loses_nothing_and_
         time.sleep(soak_s)
         grown = rss(bus) - warm
         bus.ask("flood", {"rate": 0})
-        bus.ask("publish", {"topic": "the.end", "body": {}})
+        bus.ask("say", {"topic": "the.end", "body": {}})
         told = [json.loads(reader.communicate(timeout=120)[0]) for reader in readers]
     finally:
         for reader in readers:

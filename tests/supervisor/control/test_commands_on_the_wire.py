@@ -130,8 +130,8 @@ def test_what_is_unanswered_at_a_resync_is_sent_again_and_executed_once(bus: Bus
         follower.join(10)
         sent = {follower.send(cmd, {"target": cmd, "seconds": 1}): cmd for cmd in ("work", "long_work")}
         line.lose("x")
-        bus.ask("publish", {"topic": "x", "body": {}})
-        bus.ask("publish", {"topic": "x", "body": {}})
+        bus.ask("say", {"topic": "x", "body": {}})
+        bus.ask("say", {"topic": "x", "body": {}})
         outcomes: list[Outcome] = []
         ends_at = time.monotonic() + 2
         while time.monotonic() < ends_at:

@@ -140,6 +140,12 @@ def test_a_server_that_is_stopped_and_started_again_gets_everything_in_order(
         host.desk.closed(violation())
         with pytest.raises(Unavailable):
             asyncio.run(host.desk.page_everywhere())
+        behind = host.desk.shared_status()
+        assert behind is not None
+        assert behind["unsent"] == 2
+        assert str(behind["database"]).startswith("postgresql://")
+        assert behind["error"]
+        assert "hunter2" not in str(behind)
     finally:
         postgres.start()
     eventually(lambda: any("again" in line for line in host.log) and host.shared.in_step, host.log)
@@ -147,6 +153,7 @@ def test_a_server_that_is_stopped_and_started_again_gets_everything_in_order(
     assert rows(url, "SELECT status FROM tickets") == [("resolved",)]
     assert [line for line in host.log if "hunter2" in line] == []
     assert len(host.log) == 2
+    assert host.shared.status() == {"database": host.shared.shown, "unsent": 0, "error": ""}
     host.close()
 
 

@@ -160,6 +160,14 @@ def test_as_markdown_a_ticket_tells_its_story_and_nothing_from_a_log_is_markup(b
     assert "## Earlier diagnosis 1" in text
 
 
+def test_as_markdown_the_evidence_is_told_in_a_line(bench: Bench) -> None:
+    ticket = bench.desk.opened(violation(1))
+    findings = [{"id": number, "text": "{'secret': 'of the format'}"} for number in (1, 2)]
+    bench.desk.say(ticket.id, "evidence", {"subject": "valkey", "findings": findings, "omitted": 3}, who="agent")
+    text = "\n".join(ticket_lines(json.loads(json.dumps(to_body(bench.desk.record(ticket.id))))))
+    assert text.splitlines()[-1].endswith("kept the evidence: 2 items, 3 left out")
+
+
 def test_what_is_said_while_the_database_is_locked_is_kept_for_later(bench: Bench) -> None:
     import sqlite3
 

@@ -93,6 +93,8 @@ def test_an_attached_cluster_is_only_watched_until_it_is_allowed_by_its_id(
         with pytest.raises(Unavailable, match="allow_load_on"):
             control.workload()
         assert all("only watched" in kind.missing for kind in control.faults().values())
+        assert set(control.by_hand()) == set(control.actions()) | {"start_container", "restart_container"}
+        assert all("only watched" in why for why in control.by_hand().values())
 
     attached(cluster, tmp_path, work)
     attached(cluster, tmp_path, work, **dict.fromkeys(ALL, "1,2,3"))

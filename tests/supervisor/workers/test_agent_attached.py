@@ -7,9 +7,11 @@ from tests.standins.cluster import STORE_IDS, StandInCluster, standin_cluster
 from tests.standins.serving import ask
 from tests.supervisor.tikv.watching import QUICK, Watch, watching
 
-from operator_protocol.models import Diagnosis, Scalar
+from operator_protocol.models import Diagnosis, Recommendation, Scalar, Ticket
 from operatord.subjects.base import SubjectSpec
+from operatord.subjects.tikv.actions import KINDS
 from operatord.workers.agent.answer.citations import check_citations
+from operatord.workers.agent.answer.hands import for_these_hands
 
 from .test_agent_tikv_rules import Follower
 
@@ -139,3 +141,25 @@ def test_what_only_an_engine_could_tell_is_unknown_and_says_what_was_seen(
     assert diagnosis.confidence < 0.5
     assert said in " ".join(item.text for item in diagnosis.evidence)
     assert [one.kind for one in diagnosis.actions] == ["escalate"]
+
+
+def test_what_cannot_be_executed_in_an_attached_cluster_is_recommended_to_a_person(cluster: StandInCluster) -> None:
+    diagnosis = diagnosed(cluster, f"leaders_evicted {STORE}", evict, stop_evicting)
+    ticket = Ticket(7, "leaders_evicted", STORE, "warning", "diagnosed", "", 0.0, 0.0)
+    watched = for_these_hands(diagnosis, ticket, dict.fromkeys(KINDS, "this cluster is only watched"))
+    (handed,) = watched.actions
+    assert (handed.kind, handed.target, handed.risk) == ("escalate", STORE, "read")
+    assert "remove_evict_leader" in handed.expected
+    assert "since this cluster is only watched" in handed.expected
+    assert "**remove_evict_leader" not in watched.markdown
+    assert "only watched" in watched.markdown
+    assert for_these_hands(diagnosis, ticket, {}) == diagnosis
+
+
+def test_of_two_ways_to_resume_only_the_one_without_containers_is_for_the_agent() -> None:
+    serve = Recommendation("resume", STORE, {"what": "grpc"}, "safe", "it serves", "it is up")
+    unpause = Recommendation("resume", STORE, {}, "safe", "it goes on", "it is up")
+    ticket = Ticket(7, "data_port", STORE, "critical", "diagnosed", "", 0.0, 0.0)
+    diagnosis = Diagnosis("s", STORE, "clients_unserved", "e", 0.9, "rules", actions=[serve, unpause])
+    by_hand = {"resume": "it is in no container of ours", "resume what=grpc": ""}
+    assert [one.kind for one in for_these_hands(diagnosis, ticket, by_hand).actions] == ["resume", "escalate"]

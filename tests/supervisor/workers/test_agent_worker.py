@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from operator_protocol.errors import BadRequest
 from operator_protocol.models import AgentStep, Diagnosis, EvidenceItem
 from operator_protocol.records import from_body, to_body
 from operatord.subjects.base import Invariant, Observation
+from operatord.tickets.dossier import Dossier
 from operatord.workers.agent.worker import Agent
 
 from . import agent_cases as cases
@@ -74,6 +76,36 @@ def test_it_thinks_aloud_from_the_evidence_to_the_answer() -> None:
     assert steps[-2].text.startswith("process_killed")
     assert "start_server valkey-0" in steps[-1].text
     assert "5 of 5 other nodes flag valkey-0 as failing" in [item.text for item in diagnosis.evidence]
+
+
+async def _twice(dossier: Dossier) -> tuple[Diagnosis | None, Diagnosis, list[str]]:
+    """The first look, the second one with the first answer on the ticket, and what was said at the second."""
+    ctx = MemoryContext({})
+    agent = Agent(ctx, ToySubject(), "valkey")
+    reply = await agent.diagnose({"dossier": to_body(dossier), "by_rules": True, "at_once": True})
+    first = from_body(Diagnosis, reply["diagnosis"]) if reply["diagnosis"] else None
+    said = len(ctx.bodies("agent.step"))
+    known = replace(dossier, ticket=replace(dossier.ticket, diagnosis=first))
+    second = from_body(Diagnosis, (await agent.diagnose({"dossier": to_body(known)}))["diagnosis"])
+    return first, second, [str(body["text"]) for body in ctx.bodies("agent.step")[said:]]
+
+
+def test_what_the_rules_are_sure_of_is_said_at_once_and_looked_at_again() -> None:
+    first, second, said = asyncio.run(_twice(cases.primary_killed()))
+    assert first is not None
+    assert (first.cause, first.preliminary, second.preliminary) == ("process_killed", True, False)
+    assert "preliminary" in first.markdown
+    assert "preliminary" not in second.markdown
+    assert any("it stands" in text for text in said)
+
+
+def test_what_they_are_not_sure_of_is_not_said_before_the_evidence_is_in() -> None:
+    dossier = cases.primary_killed()
+    bare = replace(dossier, process_events=[], logs={}, workload=[], health_history=[])
+    first, second, said = asyncio.run(_twice(bare))
+    assert first is None
+    assert not second.preliminary
+    assert not any("it stands" in text for text in said)
 
 
 def test_the_subject_is_asked_about_the_node_that_the_trouble_is_at() -> None:

@@ -65,6 +65,17 @@ class Actor:
             return KINDS
         return {name: kind for name, kind in KINDS.items() if name not in ("start_container", "restart_container")}
 
+    def by_hand(self) -> Mapping[str, str]:
+        """What only a person can do here, see ``Restricted``."""
+        if self.refusal:
+            return dict.fromkeys(KINDS, self.refusal)
+        if self._means.contained:
+            return {}
+        return {
+            **dict.fromkeys(("start_container", "restart_container", "resume"), NOT_CONTAINED),
+            "resume what=grpc": "",
+        }
+
     async def check(self, action: Action) -> str:
         """What would be done. Raises ``Conflict`` with what stands against it now, ``NotFound``, ``BadRequest``,
         ``Unavailable``."""

@@ -171,6 +171,11 @@ class TiKVControl:
         """What ``act`` accepts here."""
         return self._built.actor.kinds()
 
+    def by_hand(self) -> Mapping[str, str]:
+        """Of a cluster that was attached to and is only watched, everything; else what its containers would take."""
+        self._permit()
+        return self._built.actor.by_hand()
+
     async def check(self, action: Action) -> str:
         """What would be done. Raises what stands against it now."""
         await self._recognise()

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from operatord.coordination import schema as _coordination  # noqa: F401 - its tables are in the same file
 from operatord.tickets.schema import Base
 
 # SQLite can take back a change of tables too, once transactions are begun by us: see ``migrating``.

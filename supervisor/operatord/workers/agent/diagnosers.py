@@ -15,6 +15,7 @@ from operatord.workers.agent import steps
 from operatord.workers.agent.answer.markdown import render
 from operatord.workers.agent.bundle.findings import Bundle
 from operatord.workers.agent.claude.failure import GaveUp, Reason
+from operatord.workers.agent.redaction import without_secrets
 from operatord.workers.agent.settings import KEY_VARIABLE, AgentSettings
 
 if TYPE_CHECKING:  # more than half a second, and not wanted without a key
@@ -71,7 +72,7 @@ class Asking:
         except GaveUp as error:
             return Opinion(None, bundle, error.reason, error.usage, self._failed(error.reason))
         except Exception as error:  # a defect of ours, or of the library: the ticket is answered all the same
-            reason = Reason("transient", f"{type(error).__name__}: {error}"[:200])
+            reason = Reason("transient", without_secrets(f"{type(error).__name__}: {error}")[:200])
             return Opinion(None, bundle, reason, None, self._failed(reason))
         self._failures, self._last = 0, None
         return Opinion(diagnosis, richer)

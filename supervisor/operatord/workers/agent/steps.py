@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from operator_protocol.models import AgentStep, Diagnosis, StepKind
 from operatord.workers.agent.bundle.findings import Bundle, Fact, one_line
+from operatord.workers.agent.redaction import without_secrets
 from operatord.workers.agent.rules.weighing import Verdict, cite
 
 _MAX_CHARS = 220
@@ -73,6 +74,18 @@ def closing(ticket: int, diagnosis: Diagnosis) -> Iterator[AgentStep]:
         yield _step(ticket, "result", "nothing to do but to watch")
 
 
+def too_early(ticket: int, bundle: Bundle) -> AgentStep:
+    """The first look did not settle it."""
+    return _step(
+        ticket, "thought", f"{len(bundle.findings)} items around {_who(bundle)} so far: too early to say, looking again"
+    )
+
+
+def looked_again(ticket: int, bundle: Bundle) -> AgentStep:
+    """The second look came to the same as the first."""
+    return _step(ticket, "thought", f"looked again at {len(bundle.findings)} items around {_who(bundle)}: it stands")
+
+
 def asked(ticket: int, subject: str, node: str | None, facts: int, took_s: float) -> AgentStep:
     """A question to the subject, answered."""
     about = f" about {node}" if node else ""
@@ -111,4 +124,4 @@ def _who(bundle: Bundle) -> str:
 
 
 def _step(ticket: int, kind: StepKind, text: str) -> AgentStep:
-    return AgentStep(ticket, kind, one_line(text, _MAX_CHARS))
+    return AgentStep(ticket, kind, one_line(without_secrets(text), _MAX_CHARS))

@@ -18,10 +18,12 @@ from operatord.tickets.dossier import Dossier
 from operatord.workers.agent import steps
 from operatord.workers.agent.answer import report
 from operatord.workers.agent.answer.citations import check_citations
+from operatord.workers.agent.answer.hands import for_these_hands
 from operatord.workers.agent.bundle.findings import Bundle
 from operatord.workers.agent.bundle.gathering import gather
 from operatord.workers.agent.bundle.scene import set_scene
 from operatord.workers.agent.diagnosers import Asking, with_reason
+from operatord.workers.agent.rules.rows import UNKNOWN
 from operatord.workers.agent.rules.weighing import weigh
 from operatord.workers.agent.settings import AgentSettings
 from operatord.workers.containers import tell_containers
@@ -33,6 +35,8 @@ EVIDENCE_DEADLINE_S = 0.15
 """A rules diagnosis takes less than 0.3 s; a silent node uses this up, the others answer in a few milliseconds."""
 _OVERRUN_S = 0.05
 _MEET_S = 0.4
+_SURE = 0.8
+"""From this confidence on, an answer is given before the evidence around the onset is complete."""
 ACQUAINT_S = 5.0
 """A probe can tell that a process is gone or stopped only if it has met it alive."""
 
@@ -53,23 +57,32 @@ class Agent:
         self._asked = 0
 
     async def diagnose(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Request ``diagnose``: ``{dossier, by_rules}`` to ``{diagnosis, bundle, retry_after_s}``."""
+        """Request ``diagnose``: ``{dossier, by_rules, at_once, by_hand}`` to ``{diagnosis, bundle, retry_after_s}``.
+
+        ``at_once``: of a ticket that was opened just now. The diagnosis is then None unless the rules are sure of it.
+        """
         body = args.get("dossier")
         if not isinstance(body, Mapping):
             raise BadRequest("diagnose needs a dossier")
         dossier = from_body(Dossier, body)
+        at_once = args.get("at_once") is True
         self._asked += 1
         if self._look is not None:
             self._look.cancel()  # a silent node would hold up the answer for as long as that look may take
         try:
             async with self._turn:
-                bundle, diagnosis = await self._by_rules(dossier)
+                bundle, diagnosis = await self._by_rules(dossier, at_once=at_once)
         finally:
             self._asked -= 1
+        if diagnosis is None:
+            return {"diagnosis": None, "bundle": None, "retry_after_s": None}
         # Without the turn: this may take as long as a person would, and the probe must go on meeting its servers.
         retry_after_s = None
         if args.get("by_rules") is not True:
             diagnosis, bundle, retry_after_s = await self._by_model(dossier, bundle, diagnosis)
+        hands = args.get("by_hand")
+        if isinstance(hands, Mapping):
+            diagnosis = for_these_hands(diagnosis, bundle.ticket, {str(kind): str(why) for kind, why in hands.items()})
         for step in steps.closing(dossier.ticket.id, diagnosis):
             self._tell(step)
         return {"diagnosis": to_body(diagnosis), "bundle": bundle.export(), "retry_after_s": retry_after_s}
@@ -93,16 +106,26 @@ class Agent:
                     await asyncio.gather(self._look, return_exceptions=True)
             await asyncio.sleep(ACQUAINT_S)
 
-    async def _by_rules(self, dossier: Dossier) -> tuple[Bundle, Diagnosis]:
+    async def _by_rules(self, dossier: Dossier, *, at_once: bool) -> tuple[Bundle, Diagnosis | None]:
+        """None: it is too early to say, which only a look ``at_once`` may answer."""
         ticket = dossier.ticket.id
         facts = await self._ask_subject(ticket, set_scene(dossier).focus.node)
         bundle = gather(dossier, facts)
-        for step in steps.opening(ticket, bundle):
-            self._tell(step)
         verdict = weigh(bundle)
-        for step in steps.weighing(ticket, verdict):
-            self._tell(step)
-        diagnosis = report.write(bundle, verdict)
+        first = dossier.ticket.diagnosis
+        if at_once and (verdict.row is UNKNOWN or verdict.confidence < _SURE):
+            self._tell(steps.too_early(ticket, bundle))
+            return bundle, None
+        diagnosis = report.write(bundle, verdict, preliminary=at_once)
+        if (
+            first is not None
+            and first.preliminary
+            and (first.cause, first.component) == (diagnosis.cause, diagnosis.component)
+        ):
+            self._tell(steps.looked_again(ticket, bundle))
+        else:
+            for step in (*steps.opening(ticket, bundle), *steps.weighing(ticket, verdict)):
+                self._tell(step)
         check = check_citations(diagnosis)
         if not check.sound:
             raise InternalError(f"the rules cited what is not there: {check}")

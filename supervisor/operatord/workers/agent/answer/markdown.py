@@ -18,7 +18,7 @@ def render(diagnosis: Diagnosis, ticket: Ticket) -> str:
         "",
         f"**Cause:** {_plain(diagnosis.cause)} ({title.get(diagnosis.cause, 'not in the list')})  ",
         f"**Component:** {_plain(diagnosis.component)}  ",
-        f"**Confidence:** {diagnosis.confidence:.0%}, by {_plain(diagnosis.source)}",
+        f"**Confidence:** {diagnosis.confidence:.0%}, by {_plain(diagnosis.source)}{_looking(diagnosis)}",
         "",
         _plain(diagnosis.explanation),
         "",
@@ -53,6 +53,10 @@ def _cost(diagnosis: Diagnosis) -> list[str]:
     if not isinstance(cost, int | float):
         return []
     return [f"- It took {diagnosis.usage.get('calls')} calls and {cost:.4f} USD."]
+
+
+def _looking(diagnosis: Diagnosis) -> str:
+    return "; preliminary, it is looking again" if diagnosis.preliminary else ""
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

@@ -50,7 +50,7 @@ _DAMAGING: tuple[Cause, ...] = (
 )
 
 
-def write(bundle: Bundle, verdict: Verdict) -> Diagnosis:
+def write(bundle: Bundle, verdict: Verdict, *, preliminary: bool = False) -> Diagnosis:
     """The diagnosis, its Markdown included. Every number that it cites is one of the bundle's."""
     book = book_of(bundle.subject)
     radius, radius_ids = _blast_radius(bundle)
@@ -71,6 +71,7 @@ def write(bundle: Bundle, verdict: Verdict) -> Diagnosis:
         would_change_my_mind=book.doubts[verdict.cause].format(
             node=bundle.focus.node or "the node", group=bundle.focus.group or "the group"
         ),
+        preliminary=preliminary,
     )
     return replace(diagnosis, markdown=render(diagnosis, bundle.ticket))
 

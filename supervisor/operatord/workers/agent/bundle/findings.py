@@ -12,6 +12,7 @@ from typing import Literal
 from operator_protocol.codec import Body
 from operator_protocol.models import EvidenceItem, Scalar, Ticket
 from operator_protocol.records import to_body
+from operatord.workers.agent.redaction import without_secrets
 
 EvidenceKind = Literal["topology", "violation", "metric", "process", "log", "ticket"]
 
@@ -139,7 +140,8 @@ class Bundle:
         known = [one for one in self.findings if one.fact == "looked_up"]
         room = MAX_LOOKED_UP_BYTES - sum(_weight(one.text) for one in known)
         count, added = len(known), []
-        for number, text in enumerate(map(one_line, texts), start=max(self.ids(), default=0) + 1):
+        fit = (one_line(without_secrets(text)) for text in texts)
+        for number, text in enumerate(fit, start=max(self.ids(), default=0) + 1):
             room -= _weight(text)
             if room < 0 or count >= MAX_LOOKED_UP:
                 break
@@ -194,7 +196,7 @@ class Pad:
         data: Mapping[str, Scalar] | None = None,
     ) -> None:
         """Number one finding, if there is room for it."""
-        text = one_line(text)
+        text = one_line(without_secrets(text))
         if len(self.findings) >= MAX_ITEMS or _weight(text) > self._room:
             self.omitted += 1
             return

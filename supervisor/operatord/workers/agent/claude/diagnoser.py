@@ -16,9 +16,9 @@ from operatord.workers.agent.claude.failure import GaveUp, Reason
 from operatord.workers.agent.claude.gateway import Gateway
 from operatord.workers.agent.claude.investigation import Found, Investigation, Tell
 from operatord.workers.agent.claude.output import DiagnosisOutput
-from operatord.workers.agent.claude.redaction import Redactor
 from operatord.workers.agent.claude.spending import Ledger
 from operatord.workers.agent.claude.tools import Toolbox
+from operatord.workers.agent.redaction import Redactor
 from operatord.workers.agent.rules.books import book_of
 from operatord.workers.agent.settings import AgentSettings
 

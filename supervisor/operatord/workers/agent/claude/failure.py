@@ -23,8 +23,10 @@ class Reason:
 class GaveUp(Exception):
     """The investigation ended without an answer."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, *, may_be_charged: bool = False) -> None:
         super().__init__(reason.text)
         self.reason = reason
+        self.may_be_charged = may_be_charged
+        """The request was cut off while somebody may have been at work on it; how much that cost is not known."""
         self.usage: dict[str, Scalar] | None = None
         """What was spent nevertheless."""

@@ -5,9 +5,10 @@ off: whoever waits for a diagnosis gets that of the rules instead, and the ticke
 """
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,8 +17,8 @@ import httpx2
 
 from operatord.workers.agent.bundle.findings import one_line
 from operatord.workers.agent.claude.failure import GaveUp, Kind, Reason
-from operatord.workers.agent.claude.redaction import Redactor
 from operatord.workers.agent.claude.spending import Usage
+from operatord.workers.agent.redaction import Redactor
 from operatord.workers.agent.settings import KEY_VARIABLE, AgentSettings
 
 Json: TypeAlias = dict[str, Any]
@@ -26,7 +27,10 @@ Json: TypeAlias = dict[str, Any]
 _MAX_RESPONSE_BYTES = 4 << 20
 """An answer of the largest size that is asked for is a tenth of this."""
 _CONNECT_S = 5.0
+_LONGEST_REST_S = 3_600.0
+"""Whatever the API asks for: an hour later it is asked again."""
 _NO_MESSAGE = "base_url in [agent] answers with something that is no message of the API"
+_BAD_KEY = f"the key cannot be sent: check {KEY_VARIABLE}, or key_file in [agent]; a key is one line of ASCII"
 _TRANSIENT_STATUS = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _ADVICE: Mapping[int, str] = {
     401: f"the key is not accepted: check {KEY_VARIABLE}, or key_file in [agent]",
@@ -67,8 +71,9 @@ class Gateway:
     def __init__(self, settings: AgentSettings, redactor: Redactor) -> None:
         self._settings = settings
         self._redactor = redactor
+        self._key = read_key(settings)
         self._client = anthropic.AsyncAnthropic(
-            api_key=read_key(settings),
+            api_key=self._key,
             base_url=settings.base_url or None,
             max_retries=0,
             timeout=httpx2.Timeout(settings.call_timeout_s, connect=min(_CONNECT_S, settings.call_timeout_s)),
@@ -95,14 +100,20 @@ class Gateway:
             async with asyncio.timeout(settings.call_timeout_s):
                 answer: object = await self._client.messages.create(**request)
         except TimeoutError as error:
-            raise GaveUp(Reason("transient", f"no answer within {settings.call_timeout_s:g} s")) from error
+            told = Reason("transient", f"no answer within {settings.call_timeout_s:g} s")
+            raise GaveUp(told, may_be_charged=True) from error
         except (anthropic.AnthropicError, httpx2.HTTPError, ValueError, TypeError) as error:
-            raise GaveUp(_why(error)) from error
+            raise GaveUp(self._fit_to_tell(_why(error)), may_be_charged=_was_cut_off(error)) from error
         return _read(answer)
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.close()
+
+    def _fit_to_tell(self, reason: Reason) -> Reason:
+        """Whoever refuses a key may quote it, and a reason is kept with its ticket and read by everybody."""
+        text = reason.text.replace(self._key, "<key removed>") if self._key else reason.text
+        return replace(reason, text=self._redactor.text(text))
 
     def _outgoing(self, message: Json) -> Json:
         """What came from the API goes back as it came (its thoughts are signed); what is ours is cleaned."""
@@ -119,8 +130,11 @@ def read_key(settings: AgentSettings) -> str | None:
             key = Path(settings.key_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise GaveUp(Reason("lasting", f"key_file in [agent] cannot be read: {error}")) from error
-        return key or None
-    return os.environ.get(KEY_VARIABLE) or None
+    else:
+        key = (os.environ.get(KEY_VARIABLE) or "").strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise GaveUp(Reason("lasting", _BAD_KEY))
+    return key or None
 
 
 def _why(error: Exception) -> Reason:
@@ -134,6 +148,8 @@ def _why(error: Exception) -> Reason:
         return Reason("transient", "no answer in time")
     if isinstance(error.__cause__, _TooLarge):
         return Reason("unfit", str(error.__cause__))
+    if isinstance(error.__cause__, httpx2.LocalProtocolError) or isinstance(error, UnicodeEncodeError):
+        return Reason("lasting", _BAD_KEY)  # a header that cannot be sent; the error would quote it
     if isinstance(error, anthropic.APIConnectionError):
         cause = error.__cause__ or error
         return Reason("transient", f"the API cannot be reached: {one_line(str(cause), 160) or type(cause).__name__}")
@@ -144,11 +160,22 @@ def _why(error: Exception) -> Reason:
     return Reason("transient", f"the API could not be asked: {one_line(str(error), 160)}")
 
 
+def _was_cut_off(error: Exception) -> bool:
+    """True when the request may have been taken on: what was answered with a status, or never sent, costs nothing."""
+    if isinstance(error, anthropic.APIConnectionError):
+        return not isinstance(
+            error.__cause__,
+            httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.LocalProtocolError | httpx2.UnsupportedProtocol,
+        )
+    return isinstance(error, httpx2.HTTPError)
+
+
 def _retry_after(error: anthropic.APIStatusError) -> float | None:
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
+        rest_s = float(error.response.headers.get("retry-after", ""))
     except ValueError:
         return None
+    return None if math.isnan(rest_s) else min(max(0.0, rest_s), _LONGEST_REST_S)
 
 
 def _read(answer: object) -> Reply:
@@ -173,12 +200,18 @@ def _read(answer: object) -> Reply:
         calls=tuple(calls),
         content=[block.to_dict(mode="json") for block in content],
         usage=Usage(
-            used.input_tokens or 0,
-            used.output_tokens or 0,
-            used.cache_read_input_tokens or 0,
-            used.cache_creation_input_tokens or 0,
+            _count(used, "input_tokens"),
+            _count(used, "output_tokens"),
+            _count(used, "cache_read_input_tokens"),
+            _count(used, "cache_creation_input_tokens"),
         ),
     )
+
+
+def _count(used: Any, name: str) -> int:
+    """Tokens; what is no number of them, or less than none, would give budget back."""
+    told = getattr(used, name, None)
+    return max(0, told) if isinstance(told, int) else 0
 
 
 class _TooLarge(httpx2.TransportError):

@@ -100,15 +100,17 @@ class Investigation:
                 )
             )
         settle = self._ledger.book(most)
-        used = Usage()
         budget.calls += 1
         try:
             reply = await self._gateway.send(system, messages, DEFINITIONS, output, final=final)
-            used = reply.usage
-        finally:
-            # What failed is not charged; what was cut off by a deadline may be, and how much is not known.
-            settle(used.cost(settings.prices), used.total)
-        budget.usage += used
+        except GaveUp as error:
+            # What was cut off, here or by the deadline of the ticket, may be charged, and how much is not known: its
+            # booking stays. What was refused is not.
+            if not error.may_be_charged:
+                settle(0.0, 0)
+            raise
+        settle(reply.usage.cost(settings.prices), reply.usage.total)
+        budget.usage += reply.usage
         return reply
 
     async def _look_up(self, call: ToolCall, bundle: Bundle) -> tuple[dict[str, Any], Bundle]:

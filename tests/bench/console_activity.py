@@ -1,0 +1,91 @@
+"""A hundred readers ask for the DevOps activity at once; behind the gateway is a daemon that has a full day of it."""
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.real_gateway import running_gateway
+
+from operator_protocol.models import CoordinationMessage, DevOpsActivity, DevOpsStep, MessagePayload
+from operatord.coordination.store import CoordinationStore
+from operatord.tickets.db import FILE_NAME, TicketDB
+
+from .clusterwatch import Unexpected
+from .figures import Figure
+from .registry import Bench, Benchmark
+
+TARGET_MS = 200.0
+_READERS = 100
+_ACTIVITIES = 200
+_STEPS = 8
+_LIVE_S = 30.0
+_PATH = "/api/devops/activity?limit=10"
+
+
+def run(bench: Bench) -> list[Figure]:
+    """Every answer is asked of the daemon: there is no cache."""
+    messages = bench.rounds(10_000, 500)
+    rounds = bench.rounds(20, 3)
+    with bench.stopped_daemon() as daemon:
+        _fill(daemon.state_dir / FILE_NAME, messages)
+        daemon.start()
+        with running_gateway(bench.directory(), runtime_dir=daemon.runtime_dir) as gateway:
+            host, port = str(urlsplit(gateway.url).hostname), int(urlsplit(gateway.url).port or 0)
+            until = time.monotonic() + _LIVE_S
+            while gateway.get(_PATH).status_code != 200:
+                if time.monotonic() > until:
+                    raise Unexpected("the gateway does not get to the daemon")
+                time.sleep(0.05)
+            alone = [asyncio.run(_crowd(host, port, 1)) for _ in range(rounds * 3)]
+            crowd = [asyncio.run(_crowd(host, port, _READERS)) for _ in range(rounds)]
+    note = f"the daemon has {messages:,} messages and {_ACTIVITIES} operations of a day"
+    return [
+        Figure("console_activity", "ms", alone, target=TARGET_MS, note=note),
+        Figure("console_activity.crowd", "ms", crowd, note=f"99th percentile of {_READERS} at once; {note}"),
+    ]
+
+
+def _fill(path: Path, messages: int) -> None:
+    db = TicketDB(path)
+    store = CoordinationStore(db)
+    now = time.time()
+    try:
+        for number in range(messages):
+            at = now - 3_600 * 20 * (1 - number / messages)
+            which = number * _ACTIVITIES // messages
+            said = json.dumps({"activity_id": f"deploy-{which}", "step": "step-1", "status": "running"})
+            payload = MessagePayload("step-1: running", said)
+            message = CoordinationMessage("", "DEVOPS_STEP_UPDATE", "devops", "all", at, payload, requires_ack=False)
+            steps = [DevOpsStep(f"step-{step}", "completed", at, at + 1) for step in range(_STEPS)]
+            activity = DevOpsActivity(f"deploy-{which}", f"Deploy {which}", "in_progress", at, at, steps=steps)
+            if which < _ACTIVITIES - 1:
+                activity = replace(activity, status="completed", completed_at=at + 60)
+            store.add(message, activity)
+    finally:
+        db.close()
+
+
+async def _crowd(host: str, port: int, readers: int) -> float:
+    """The 99th percentile of what ``readers`` waited, each from connecting to its last byte, in ms."""
+    request = f"GET {_PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+
+    async def one() -> float:
+        began = time.monotonic()
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(request)
+        answer = await reader.read()
+        taken_ms = (time.monotonic() - began) * 1000
+        writer.close()
+        if not answer.startswith(b"HTTP/1.1 200") or b"deploy-" not in answer:
+            raise Unexpected(f"{_PATH}: {answer[:200]!r}")
+        return taken_ms
+
+    async with asyncio.timeout(_LIVE_S):
+        taken = sorted(await asyncio.gather(*(one() for _ in range(readers))))
+    return taken[max(0, -(-len(taken) * 99 // 100) - 1)]
+
+
+BENCHMARK = Benchmark("console-activity", "readers ask the console for the DevOps activity of a full day", run)

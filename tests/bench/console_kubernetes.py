@@ -1,0 +1,142 @@
+"""The Kubernetes routes of the console on a cluster of 500 nodes and 10,000 pods, with nothing in the cache.
+
+The API server is a stand-in in a process of its own with objects of real size: the list of pods is 64 MB. Each sample
+has a reader of its own, so that all of it is read anew; connections stay, as they do in a gateway that runs.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+from tests.real_gateway import running_gateway
+
+from operator_clients.web.errors import install_handlers
+from operator_clients.web.kubernetes.client import KubernetesClient
+from operator_clients.web.kubernetes.reader import ClusterReader
+from operator_clients.web.kubernetes.router import kubernetes_router
+
+from .clusterwatch import Unexpected
+from .figures import Figure
+from .registry import Bench, Benchmark
+
+NODES, PODS = 500, 10_000
+TARGET_MS = 1_000.0
+ROUTES = {
+    "health": "/api/k8s/health",
+    "nodes": "/api/k8s/nodes",
+    "pods": "/api/k8s/pods?sort=restarts&order=desc&search=a&limit=500",
+}
+
+
+class _Kept(KubernetesClient):
+    """Outlives its readers, each of which closes its source."""
+
+    async def close(self) -> None:
+        """Not yet."""
+
+
+def run(bench: Bench) -> list[Figure]:
+    """The 99th percentile of the samples of each route, and how long the loop was held up meanwhile."""
+    directory = bench.directory()
+    config = directory / "kubeconfig"
+    samples: dict[str, list[float]] = {name: [] for name in ROUTES}
+    held_up: list[float] = []
+    with _api_server(config):
+        for _ in range(bench.rounds(5, 1)):
+            for name, path in ROUTES.items():
+                took, late = asyncio.run(_ask(config, path, bench.rounds(30, 5)))
+                samples[name].append(_p99(took))
+                held_up.append(max(late))
+        first = [_first(bench, config) for _ in range(bench.rounds(3, 1))]
+    note = f"99th percentile of an answer about {NODES} nodes and {PODS:,} pods; nothing cached"
+    return [
+        *(
+            Figure(f"console-kubernetes.{name}", "ms", took, target=TARGET_MS, note=note)
+            for name, took in samples.items()
+        ),
+        Figure("console-kubernetes.first", "ms", first, note="of a gateway that has just started, over HTTP"),
+        Figure("console-kubernetes.loop", "ms", held_up, note="longest time that a stream would have had to wait"),
+    ]
+
+
+async def _ask(config: Path, path: str, times: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of each answer, and by how much the loop was late."""
+    source, took = _Kept(config, None, time.time), []
+    stop, late = asyncio.Event(), [0.0]
+    watch = asyncio.create_task(_watch(stop, late))
+    try:
+        for _ in range(times):
+            async with _served(ClusterReader(source)) as client:
+                began = time.perf_counter()
+                answer = await client.get(path)
+                took.append((time.perf_counter() - began) * 1000)
+            if answer.status_code != 200 or answer.json()["source"] != "live":
+                raise Unexpected(f"{path}: {answer.text[:200]}")
+    finally:
+        stop.set()
+        await watch
+        await KubernetesClient.close(source)
+    return took[1:], late
+
+
+@contextlib.asynccontextmanager
+async def _served(reader: ClusterReader) -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+    install_handlers(app)
+    app.include_router(kubernetes_router(reader))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client,
+    ):
+        yield client
+
+
+async def _watch(stop: asyncio.Event, late: list[float]) -> None:
+    while not stop.is_set():
+        began = time.perf_counter()
+        await asyncio.sleep(0.005)
+        late.append((time.perf_counter() - began - 0.005) * 1000)
+
+
+def _first(bench: Bench, config: Path) -> float:
+    directory = bench.directory()
+    with running_gateway(directory, "--kubeconfig", str(config), runtime_dir=directory / "none") as gateway:
+        # The time to start is not the question.
+        gateway.get("/api/metrics/catalogue")
+        began = time.perf_counter()
+        answer = gateway.get(ROUTES["pods"])
+        took_ms = (time.perf_counter() - began) * 1000
+    if answer.status_code != 200:
+        raise Unexpected(answer.text[:200])
+    return took_ms
+
+
+@contextlib.contextmanager
+def _api_server(config: Path) -> Iterator[None]:
+    words = ["--nodes", str(NODES), "--pods", str(PODS), "--kubeconfig", str(config)]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.standins.kubernetes", *words],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()
+        yield
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def _p99(samples: Sequence[float]) -> float:
+    return sorted(samples)[max(0, -(-len(samples) * 99 // 100) - 1)]
+
+
+BENCHMARK = Benchmark("console-k8s", f"nodes and pods of a cluster of {PODS:,} pods, nothing cached", run)

@@ -1,0 +1,111 @@
+"""Fixtures of the tests with a browser: one Chromium for the run, one daemon and one gateway for a module.
+
+``page`` is a new page in a context of its own; ``open_page`` makes others (another width, dark, reduced motion). Both
+fail a test whose page threw an error. ``gateway`` serves the built application for ``live_daemon``; ``open_gateway``
+starts others with options of their own.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.console.chromium import Chromium, find_chromium
+from tests.e2e.real_daemon import RealDaemon
+from tests.real_gateway import RealGateway, running_gateway, start_gateway
+
+import operator_clients.web
+
+STATIC = Path(operator_clients.web.__file__).parent / "static"
+DEADLINE_MS = 30_000
+"""For what a page has to show; the machine may be loaded."""
+
+OpenGateway = Callable[..., RealGateway]
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """The browser process."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
+    browser = Chromium(program, tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.end()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Chromium) -> Iterator[Browser]:
+    """The same, as Playwright has it."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.connect_over_cdp(chromium.endpoint(), timeout=DEADLINE_MS)
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The built application."""
+    if not (STATIC / "index.html").is_file():
+        pytest.skip("the console is not built: make web")
+    return STATIC
+
+
+@pytest.fixture(scope="module")
+def live_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
+    """A daemon on the embedded subject, with its load."""
+    daemon = RealDaemon(tmp_path_factory.mktemp("d"))
+    daemon.start("--load")
+    yield daemon
+    # It uses asyncio.run, and in this thread Playwright may have a loop.
+    ending = threading.Thread(target=daemon.end)
+    ending.start()
+    ending.join()
+
+
+@pytest.fixture(scope="module")
+def gateway(live_daemon: RealDaemon, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGateway]:
+    """A gateway for that daemon, without other sources."""
+    with running_gateway(tmp_path_factory.mktemp("web"), runtime_dir=live_daemon.runtime_dir) as running:
+        yield running
+
+
+@pytest.fixture
+def open_gateway(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenGateway]:
+    """Start a gateway: ``open_gateway("--metrics-url", URL, runtime_dir=DIR)``; it is stopped behind the test."""
+    with ExitStack() as stack:
+
+        def start(*options: str, runtime_dir: Path) -> RealGateway:
+            running = start_gateway(tmp_path_factory.mktemp("web"), *options, runtime_dir=runtime_dir)
+            stack.callback(running.stop)
+            return running
+
+        yield start
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Make a page: ``open_page(width=360, height=640, color_scheme="dark", reduced_motion="reduce")``."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def make(*, width: int = 1280, height: int = 800, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        context.set_default_timeout(DEADLINE_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not errors, f"the page threw: {errors}"
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """A page of 1280 by 800."""
+    return open_page()

@@ -26,8 +26,9 @@ test: $(VENV)/.dev $(CONSOLE)  ## the tests, against real processes
 	@sh $(WEB)/build.sh $(BIN)/python test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak and not bench and not real" $(PYTEST_ARGS)
 
-test-real: $(VENV)/.dev  ## tests against the real pd-server and go-ycsb, built with Go; without Go they are skipped
+test-real: $(VENV)/.dev  ## tests against the real pd-server, go-ycsb and kube-apiserver, built with Go; without Go they are skipped
 	$(BIN)/python -m tests.real.tikv.programs
+	$(BIN)/python -m tests.real.kubernetes.programs
 	$(BIN)/python -m pytest -m real $(PYTEST_ARGS) tests/real
 
 check: $(VENV)/.dev  ## format, lint, types, import arrows

@@ -224,6 +224,17 @@ class IsolationSection(_Section):
             raise ValueError(error.message) from error
 
 
+class ConsoleSection(_Section):
+    """``[console]``: the web console beside the daemon; it needs the extra ``web``."""
+
+    enabled: bool = False
+    """As if every start had ``--console``."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8970
+    """Of loopback; a free one if it is taken."""
+    options: list[str] = []
+    """More options for ``operator-web``."""
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -237,6 +248,7 @@ class Config(_Section):
     journal: JournalSection = JournalSection()
     listen: ListenSection = ListenSection()
     isolation: IsolationSection = IsolationSection()
+    console: ConsoleSection = ConsoleSection()
     process: dict[str, ProcessSection] = {}
     """``[process.NAME]``: processes that users declare."""
 

@@ -33,6 +33,8 @@ from operatord.containers import ContainerDesk
 from operatord.control.context import Context
 from operatord.coordination.desk import CoordinationDesk
 from operatord.debts import Debts
+from operatord.declared.console import NAME as CONSOLE
+from operatord.declared.console import Console
 from operatord.declared.starter import DeclaredProcesses
 from operatord.demo.chapters import tell
 from operatord.demo.director import Director
@@ -91,7 +93,15 @@ class Daemon:
             preload=PRELOADED,
             warm_up=WARM_UP,
         )
-        self.declared = DeclaredProcesses(options.config.process, self.processes, self.processes.commands, log=self.log)
+        self.console = Console(
+            options.config.console,
+            options.runtime_dir,
+            options.state_dir,
+            taken=CONSOLE in options.config.process,
+            log=self.log,
+        )
+        declared = {**options.config.process, **self.console.sections()}
+        self.declared = DeclaredProcesses(declared, self.processes, self.processes.commands, log=self.log)
         self.milestones = Milestones()
         self.workforce = Workforce(self.processes, self.milestones)
         self.containers = ContainerDesk(
@@ -177,6 +187,8 @@ class Daemon:
         await self._take_over()
         self.workforce.add(self.sockets.pass_for_workers)
         self.processes.on_exit(self._process_ended)
+        if self.console.notice:
+            self.log(self.console.notice)
         self.declared.start()
         subject_start = asyncio.create_task(self.launch.first())
         try:
@@ -355,6 +367,7 @@ class Daemon:
     def _process_changed(self, state: ProcessState) -> None:
         self.broker.publish(process_state(state.name), to_body(state))
         self.declared.see(state)
+        self.console.see(state)
 
     def _process_said(self, name: str, stream: str, line: str, dropped: int) -> None:
         self.sockets.lines_dropped += dropped

@@ -57,11 +57,11 @@ def run(bench: Bench) -> list[Figure]:
     note = f"99th percentile of an answer about {NODES} nodes and {PODS:,} pods; nothing cached"
     return [
         *(
-            Figure(f"console-kubernetes.{name}", "ms", took, target=TARGET_MS, note=note)
+            Figure(f"console_kubernetes.{name}", "ms", took, target=TARGET_MS, note=note)
             for name, took in samples.items()
         ),
-        Figure("console-kubernetes.first", "ms", first, note="of a gateway that has just started, over HTTP"),
-        Figure("console-kubernetes.loop", "ms", held_up, note="longest time that a stream would have had to wait"),
+        Figure("console_kubernetes.first", "ms", first, note="of a gateway that has just started, over HTTP"),
+        Figure("console_kubernetes.loop", "ms", held_up, note="longest time that a stream would have had to wait"),
     ]
 
 
@@ -139,4 +139,4 @@ def _p99(samples: Sequence[float]) -> float:
     return sorted(samples)[max(0, -(-len(samples) * 99 // 100) - 1)]
 
 
-BENCHMARK = Benchmark("console-k8s", f"nodes and pods of a cluster of {PODS:,} pods, nothing cached", run)
+BENCHMARK = Benchmark("console-kubernetes", f"nodes and pods of a cluster of {PODS:,} pods, nothing cached", run)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.console.chromium import Chromium, find_chromium
 from tests.e2e.real_daemon import RealDaemon
 from tests.real_gateway import RealGateway, running_gateway, start_gateway
@@ -22,6 +22,7 @@ import operator_clients.web
 STATIC = Path(operator_clients.web.__file__).parent / "static"
 DEADLINE_MS = 30_000
 """For what a page has to show; the machine may be loaded."""
+expect.set_options(timeout=DEADLINE_MS)
 
 OpenGateway = Callable[..., RealGateway]
 OpenPage = Callable[..., Page]

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from operator_clients.ctl.commands import Subcommand
@@ -28,6 +27,7 @@ from operator_clients.experiment.outcome import Outcome
 from operator_clients.experiment.reading import BadFile, read_experiment
 from operator_clients.experiment.rehearsal import rehearse
 from operator_clients.experiment.rollback import rescue
+from operator_clients.experiment.shipped import experiment_file, names
 from operator_clients.experiment.stage import Interrupts, Stage
 from operator_clients.experiment.subscription import topics_of
 from operator_protocol.errors import OperatorError
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
     if args.action == "check" and (args.report is not None or args.dry_run):
         raise Usage("experiment check takes neither --report nor --dry-run", "they belong to: experiment run")
     try:
-        experiment = read_experiment(Path(args.file))
+        experiment = read_experiment(experiment_file(args.file))
     except BadFile as error:
         return _bad_file(error, session)
     if args.action == "check":
@@ -139,7 +139,11 @@ def _noted(interrupts: Interrupts) -> Iterator[None]:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The action, the file, and where the report goes."""
     parser.add_argument("action", choices=("run", "check"), help="run it, or only look for mistakes in the file")
-    parser.add_argument("file", metavar="FILE.toml", help="the experiment (docs/experiments.md)")
+    parser.add_argument(
+        "file",
+        metavar="FILE.toml",
+        help=f"the experiment (docs/experiments.md), or the name of an example: {', '.join(names())}",
+    )
     parser.add_argument(
         "--report",
         metavar="DIR|FILE",

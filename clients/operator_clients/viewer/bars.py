@@ -106,7 +106,7 @@ def _keys(keymap: tuple[Binding, ...], pending: tuple[str, ...], width: int) -> 
     return sides(left, right, width)
 
 
-def help_box(keymap: tuple[Binding, ...] = KEYMAP) -> tuple[RenderableType, Size]:
+def help_box(keymap: tuple[Binding, ...] = KEYMAP, console: str = "") -> tuple[RenderableType, Size]:
     """The list of keys, and the room it takes."""
     column = max(len(keys_label(binding)) for binding in keymap)
     lines = [line((f"{keys_label(binding):<{column}}", f"{STRONG} {INFO}"), f"  {binding.help}") for binding in keymap]
@@ -118,6 +118,8 @@ def help_box(keymap: tuple[Binding, ...] = KEYMAP) -> tuple[RenderableType, Size
     lines.append(line("on the time axis:   ", *marks))
     if keymap is REPLAY_KEYMAP:
         lines.append(line(" " * 20, ("| daemon restarted", WARN), "   ", ("? frames missing", BAD)))
+    if console:
+        lines += [line(""), line("the web console, for this daemon alone:"), line((console, INFO))]
     width = max(text.cell_len for text in lines) + 4
     size = Size(min(width, MIN_WIDTH - 2), len(lines) + 2)
     return boxed(line(("Keys", STRONG)), lines, size, border=INFO, heavy=True), size

@@ -43,6 +43,6 @@ def _dashboard(canvas: Canvas, view: View, shell: Shell) -> None:
     footer = bars.footer(shell, canvas.size.width, tall=tall)
     canvas.place(Rect(0, canvas.size.height - len(footer), canvas.size.width, len(footer)), Group(*footer))
     if shell.help_open:
-        box, room = bars.help_box(REPLAY_KEYMAP if shell.tape else KEYMAP)
+        box, room = bars.help_box(REPLAY_KEYMAP if shell.tape else KEYMAP, shell.console)
         x, y = (canvas.size.width - room.width) // 2, (canvas.size.height - room.height) // 2
         canvas.place(Rect(x, y, room.width, room.height), box)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from operator_clients.console_address import console_address
 from operator_clients.format import clean
 from operator_clients.viewer.chronicle import LogLine
 from operator_clients.viewer.keymap import KEYMAP, Action, binding_of
@@ -21,6 +22,9 @@ BUS_S = 0.25
 """``Follower.fds``: look at it this often at least."""
 NOTICE_S = 6.0
 RESYNC_SHOWN_S = 3.0
+CONSOLE_S = 1.0
+"""Between two looks for the web console."""
+CONSOLE_SHOWN_S = 20.0
 _FAULT_DEADLINE_S = 60.0
 
 
@@ -64,6 +68,8 @@ class Shell(NamedTuple):
     """Commands that have no outcome yet."""
     tape: Tape | None = None
     """Set when this is a replay."""
+    console: str = ""
+    """Where the web console of this daemon is, with its token."""
 
 
 def start_command(endpoint: Endpoint) -> str:
@@ -93,6 +99,8 @@ class Session:
         self._resynced = ""
         self._resynced_until = 0.0
         self._pending: dict[str, str] = {}
+        self._console = ""
+        self._console_at = 0.0
 
     def observe(self, events: Iterable[Event], mono: float, wall: float) -> list[LogLine]:
         """Take in what the follower told; returns the lines worth reading."""
@@ -146,6 +154,7 @@ class Session:
 
     def shell(self, mono: float) -> Shell:
         """What is to be drawn around the panels at ``mono``."""
+        self._look_for_console(mono)
         return Shell(
             endpoint=self.follower.endpoint.label,
             start_command=self._start_command,
@@ -156,6 +165,7 @@ class Session:
             help_open=self.help_open,
             notice=self._notice if self._notice and mono < self._notice.until else None,
             pending=tuple(self._pending.values()),
+            console=self._console,
         )
 
     def moving(self, mono: float) -> bool:
@@ -169,6 +179,16 @@ class Session:
             or (self._notice is not None and mono < self._notice.until)
             or mono < self._resynced_until
         )
+
+    def _look_for_console(self, mono: float) -> None:
+        """It starts beside the daemon, and after it; who presents is told once, and finds it among the keys."""
+        if mono < self._console_at:
+            return
+        self._console_at = mono + CONSOLE_S
+        found = console_address(self.follower.endpoint)
+        if found and not self._console:
+            self._notice = Notice(f"the web console is at {found}", "info", mono + CONSOLE_SHOWN_S)
+        self._console = found
 
     def _send(self, command: str, mono: float) -> None:
         if not self._joined or self.follower.status in ("stale", "lost"):

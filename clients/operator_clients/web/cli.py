@@ -16,7 +16,7 @@ DONE = 0
 REFUSED = 1
 USAGE = 2
 NO_DAEMON = 3
-_NEEDS = ("fastapi", "httpx", "kubernetes", "prometheus_client", "pydantic", "uvicorn")
+_NEEDS = ("fastapi", "httpx", "kubernetes", "msgspec", "prometheus_client", "pydantic", "uvicorn")
 _EPILOG = """\
 examples:
   operator-web                                      the daemon of this host, at http://127.0.0.1:8970/

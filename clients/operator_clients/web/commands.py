@@ -28,7 +28,7 @@ Scalar = str | int | float | bool | None
 
 
 class _Order(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class GotoOrder(_Order):
@@ -97,7 +97,7 @@ def commands_router(daemons: Daemons, doorkeeper: Doorkeeper) -> APIRouter:
         prefix="/api",
         tags=["control"],
         dependencies=[Depends(doorkeeper)],
-        responses=responses(401, 403, 404, 409, 413, 422, 502, 503, 504),
+        responses=responses(401, 403, 404, 409, 413, 422, 501, 502, 503, 504),
     )
 
     async def perform(daemon: str | None, cmd: str, args: dict[str, Any], deadline_s: float) -> Response:

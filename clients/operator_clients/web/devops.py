@@ -1,8 +1,9 @@
 """DevOps activity: what the daemon keeps of the operations on the platform, for the panel and the banner.
 
-The daemon is asked each time: nothing here is kept, so what is shown is what it has, or 503.
+Nothing is kept here: what is shown is what the daemon has, or 503. Who ask at the same time share an answer.
 """
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -10,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from operator_clients.web.answers import answer
-from operator_clients.web.daemons import Daemons
+from operator_clients.web.daemons import Daemon, Daemons
 from operator_clients.web.encoding import iso
 from operator_clients.web.errors import ApiError, responses
+from operator_clients.web.sharing import Shared
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest, DeadlineExceeded
 from operator_protocol.models import DevOpsActivity, DevOpsStep
@@ -69,25 +71,29 @@ class ActivityAnswer(_Answer):
 def devops_router(daemons: Daemons) -> APIRouter:
     """The routes that read the operations."""
     router = APIRouter(prefix="/api/devops", tags=["devops"], responses=responses(404, 422, 502, 503))
+    asked: dict[tuple[str, int], Shared[dict[str, Any]]] = {}
+
+    def ask(name: str | None, limit: int) -> Shared[dict[str, Any]]:
+        chosen = daemons.choose(name)
+        return asked.setdefault((chosen.name, limit), Shared(partial(_ask, chosen, limit)))
 
     @router.get("/activity", response_model=ActivityAnswer)
     async def activity(daemon: DaemonName = None, limit: Limit = 10) -> Response:
         """The operation under way and the last ones: at most 24 hours old, with steps, errors and durations."""
-        told = await _ask(daemons, daemon, limit)
+        told = await ask(daemon, limit).get()
         return answer({**told, "stale": False, "ageSeconds": 0.0, "source": "live"})
 
     @router.get("/activity/current", response_model=ActivityDocument | None)
     async def current(daemon: DaemonName = None) -> Response:
         """The operation under way, or null."""
-        return answer((await _ask(daemons, daemon, 1))["current"])
+        return answer((await ask(daemon, 1).get())["current"])
 
     return router
 
 
-async def _ask(daemons: Daemons, name: str | None, limit: int) -> dict[str, Any]:
-    chosen = daemons.choose(name)
+async def _ask(daemon: Daemon, limit: int) -> dict[str, Any]:
     try:
-        told = await chosen.perform("devops", {"limit": limit}, deadline_s=_DEADLINE_S)
+        told = await daemon.perform("devops", {"limit": limit}, deadline_s=_DEADLINE_S)
     except DeadlineExceeded as error:
         raise ApiError(503, "daemon_unreachable", error.message, "it is busy or stopped; try again") from error
     try:

@@ -73,7 +73,7 @@ def _add_state(router: APIRouter, daemons: Daemons, settings: Settings) -> None:
 
 
 def _add_tickets(router: APIRouter, daemons: Daemons) -> None:
-    down = responses(502, 503, 504)
+    down = responses(501, 502, 503, 504)
 
     @router.get("/tickets", response_model=TicketPage, responses=down)
     async def tickets(

@@ -49,8 +49,8 @@ class Proposer:
         """Make proposals of what the diagnosis of a ticket recommends; returns them.
 
         A preliminary diagnosis is not acted upon. Advice to a person, what is pending already, what a person declined,
-        and what could not be done now are passed over. On each target the first is run at once if the policy allows its risk; those that follow are for the case
-        that it does not help, and that is for a person to say.
+        and what could not be done now are passed over. On each target the first is run at once if the policy allows
+        its risk; those that follow are for the case that it does not help, and that is for a person to say.
         """
         async with self._turn:
             policy, register = self._terms.policy, self._means.register

@@ -15,21 +15,24 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.journal import read_journal
 from operatord.actions.policy import read_policy
 from operatord.cli.start import await_ready
 from operatord.config import load_config
+from operatord.declared.console import MISSING, address, missing_parts
 from operatord.leftovers import MARKER
 from operatord.paths import default_state_dir
 
 _STORY_TIMEOUT_S = 240.0
 _STOP_TIMEOUT_S = 60.0
 _COUNT_TIMEOUT_S = 30.0
+_LOOK_S = 0.2
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     options = ["--subject", subject, *(["--config", args.config] if args.config else [])]
     options += ["--demo-fault", args.fault] if args.fault else []
     options += ["--demo-target", args.target] if args.target else []
+    options += [] if args.no_console else ["--console"]
     if args.autonomy:
         read_policy(args.autonomy)  # said now, and not by a daemon whose words are in a file
         options += ["--autonomy", args.autonomy]
@@ -52,8 +56,39 @@ def run(args: argparse.Namespace) -> int:
         )
 
 
+class _ConsoleAddress(threading.Thread):
+    """Prints where the web console is as soon as it listens, while the story goes on."""
+
+    def __init__(self, runtime_dir: Path, options: Sequence[str]) -> None:
+        super().__init__(name="console address", daemon=True)
+        self._runtime_dir = runtime_dir
+        self._wanted = "--console" in options
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        if not self._wanted:
+            return
+        if missing_parts():
+            print(f"operatord: {MISSING}", file=sys.stderr)
+            return
+        while not (url := address(self._runtime_dir)):
+            if self._over.wait(_LOOK_S):
+                return
+        print(f"operatord: the web console is at {url}", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self.join()
+
+
 def _in_terminal(runtime_dir: Path, state_dir: Path, options: Sequence[str], marker: str) -> int:
     with _daemon(runtime_dir, state_dir, options, marker):
+        if "--console" in options and missing_parts():
+            print(f"operatord: {MISSING}", file=sys.stderr)
         viewer = subprocess.Popen([_script("operator-viewer"), "--endpoint", str(runtime_dir)])
         status = _outlive(viewer)
         print("operatord: stopping everything", file=sys.stderr)
@@ -70,7 +105,7 @@ def _headless(runtime_dir: Path, state_dir: Path, subject: str, options: Sequenc
     summary: dict[str, Any] = {}
     problems: list[str] = []
     try:
-        with _daemon(runtime_dir, state_dir, options, marker):
+        with _daemon(runtime_dir, state_dir, options, marker), _ConsoleAddress(runtime_dir, options):
             summary = _walk(runtime_dir)
     except (OperatorError, subprocess.TimeoutExpired, ValueError) as error:
         problems.append(str(error))

@@ -92,6 +92,7 @@ def _demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     demo.add_argument("--target", metavar="NODE", help="to whom: a node, a role, or random (default)")
     _autonomy(demo)
+    demo.add_argument("--no-console", action="store_true", help="without the web console")
     demo.add_argument("--headless", action="store_true", help="no viewer: walk through the story by itself")
     demo.add_argument("--state-dir", metavar="DIR", help="where data and journal go (default: demo/ in the usual one)")
     demo.add_argument("--config", metavar="FILE", help="TOML file; see deploy/operatord.example.toml")
@@ -214,10 +215,24 @@ def _start(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         action="store_true",
         help="a network namespace for each server, for faults of the network (root); see docs/isolation.md",
     )
+    start.add_argument(
+        "--console",
+        metavar="PORT",
+        nargs="?",
+        type=_port,
+        const=-1,
+        help="serve the web console on loopback (default: 8970, or a free port); see docs/console.md",
+    )
     start.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     # How ``demo`` hands on what it was told.
     start.add_argument("--demo-fault", help=argparse.SUPPRESS)
     start.add_argument("--demo-target", help=argparse.SUPPRESS)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
 
 
 def _directories(parser: argparse.ArgumentParser) -> None:

@@ -51,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
         policy = read_policy(args.autonomy, config.agent.execute_up_to)
         chosen = {"autonomy": policy.autonomy, "execute_up_to": policy.execute_up_to}
         config = config.model_copy(update={"agent": config.agent.model_copy(update=chosen)})
+    if args.console is not None:
+        asked = {"enabled": True} | ({"port": args.console} if args.console >= 0 else {})
+        config = config.model_copy(update={"console": config.console.model_copy(update=asked)})
     runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
     runtime_endpoint(runtime_dir)
     ensure_private_dir(runtime_dir, "--runtime-dir")

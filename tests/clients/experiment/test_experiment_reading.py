@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from operator_clients.experiment.locate import lines_of
 from operator_clients.experiment.model import ExpectStep, FaultStep, RecoverStep, WaitStep
 from operator_clients.experiment.reading import BadFile, parse_experiment, read_experiment
+from operator_clients.experiment.shipped import experiment_file, names
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "deploy" / "experiments").glob("*.toml"))
 HOLD = '[[step]]\naction="hold"\nfor=1'
@@ -184,3 +185,10 @@ def test_a_damaged_file_is_read_or_its_mistakes_are_told(text: str, data: st.Dat
     filling = data.draw(st.text(alphabet="[]{}\"'=,.#\n $truek01", max_size=6))
     with contextlib.suppress(BadFile):
         parse_experiment(text[:begin] + filling + text[end:], "f")
+
+
+def test_an_example_is_found_by_its_name_wherever_one_is() -> None:
+    assert names() == [file.stem for file in EXAMPLES]
+    assert [experiment_file(name).resolve() for name in names()] == EXAMPLES
+    assert experiment_file("no-such-example") == Path("no-such-example")
+    assert experiment_file("kill-a-primary.toml") == Path("kill-a-primary.toml"), "that is a file of one's own"

@@ -147,6 +147,30 @@ def test_a_limit_out_of_range_is_a_422_and_a_daemon_that_there_is_not_a_404(runt
         assert daemon.asked("devops") == [{"limit": 1}, {"limit": 100}]
 
 
+def test_many_who_ask_at_once_share_an_answer_that_is_newer_than_their_question(runtime_dir: Path) -> None:
+    changed = False
+
+    def slow(_: Body) -> Generator[float, None, Body]:
+        told = {**FULL, "current": None} if changed else FULL
+        yield 0.3
+        return told
+
+    async def story(client: httpx.AsyncClient) -> list[Any]:
+        nonlocal changed
+        first = asyncio.create_task(client.get(ACTIVITY))
+        while not daemon.asked("devops"):
+            await asyncio.sleep(0.01)
+        changed = True
+        later = await asyncio.gather(*(client.get(ACTIVITY) for _ in range(50)))
+        return [one.json()["current"] for one in [await first, *later]]
+
+    with ScriptedDaemon(runtime_dir) as daemon:
+        daemon.on("devops", slow)
+        first, *later = ask(runtime_dir, story)
+        assert (first["id"], later) == ("deploy-7", [None] * 50)
+        assert len(daemon.asked("devops")) < 10
+
+
 @pytest.mark.criterion("US-08", "coordination down: 503")
 @pytest.mark.criterion("defect-4", "without the daemon the activity is a 503, never an empty list")
 def test_without_a_daemon_an_empty_list_would_be_told_and_a_503_is(runtime_dir: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
@@ -38,7 +38,7 @@ def opened(settings: Settings) -> Iterator[Open]:
         made.close()
 
 
-def _code(answer: httpx.Response) -> tuple[int, str]:
+def _code(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 

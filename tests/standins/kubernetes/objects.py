@@ -59,7 +59,7 @@ def node(number: int, name: str, now: float, ready: str = "True", *, roles: Sequ
         "ephemeral-storage": "101430960Ki",
         "hugepages-1Gi": "0",
         "hugepages-2Mi": "0",
-        "memory": f"{32 * KI * KI}Ki",
+        "memory": "32858508Ki",
         "pods": "110",
     }
     allocatable = capacity | {"cpu": "7910m", "ephemeral-storage": "93478772582", "memory": "32086508Ki"}

@@ -75,13 +75,13 @@ def test_a_busy_server_reaches_its_part_of_a_core_and_does_not_pass_it(tmp_path:
 
 def test_the_default_is_less_than_a_server_needs_under_the_default_load() -> None:
     (percent,) = CpuFault().kind.params
-    assert (percent.default, percent.unit, percent.minimum, percent.maximum) == (2.0, "%", 1.0, 100.0)
+    assert (percent.default, percent.unit, percent.minimum, percent.maximum) == (1.0, "%", 1.0, 100.0)
     with running(STEADY) as child:
         asked = fault("cpu")
         memo = in_force(asked, scene(child.pid))
         group = Path(str(memo["group"]))
         limit = group / "cpu.max" if (group / "cpu.max").exists() else group / "cpu.cfs_quota_us"
-        assert limit.read_text(encoding="ascii").split()[0] == "2000"
+        assert limit.read_text(encoding="ascii").split()[0] == "1000"
         assert taken_back(asked, scene(child.pid), memo) == ""
 
 

@@ -21,6 +21,10 @@ READING = {
     "actions",
     "action",
     "faults",
+    "messages",
+    "devops",
+    "activity",
+    "presence",
 }
 
 

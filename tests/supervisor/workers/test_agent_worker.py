@@ -149,3 +149,18 @@ def test_a_request_without_a_dossier_is_refused() -> None:
                 await agent.diagnose(args)
 
     asyncio.run(ask())
+
+
+def test_what_the_daemon_may_not_do_is_recommended_to_a_person_in_all_that_is_said() -> None:
+    ctx = MemoryContext({})
+
+    async def ask() -> Diagnosis:
+        agent = Agent(ctx, ToySubject(), "valkey")
+        args = {"dossier": to_body(cases.primary_killed()), "by_hand": {"start_server": "it is only watched"}}
+        return from_body(Diagnosis, (await agent.diagnose(args))["diagnosis"])
+
+    diagnosis = asyncio.run(ask())
+    assert [(one.kind, one.risk) for one in diagnosis.actions] == [("escalate", "read")]
+    said = "\n".join(str(body["text"]) for body in ctx.bodies("agent.step"))
+    assert "recommended: escalate" in said
+    assert "recommended: start_server" not in said

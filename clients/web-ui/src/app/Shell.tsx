@@ -29,7 +29,10 @@ export function Shell() {
     const name = PAGES.find((one) => one.to === `/${section}`)?.name;
     document.title = name ? `${name} · Operator console` : "Operator console";
     // Another page is announced by giving it the focus; a drawer within a page moves the focus by itself.
-    if (shown.current !== section) page.current?.focus();
+    if (shown.current !== section && shown.current !== "") {
+      page.current?.focus({ preventScroll: true });
+      window.scrollTo(0, 0);
+    }
     shown.current = section;
   }, [section]);
 

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
 import { daemonsQuery, useDaemonName, useLive, useServerNow } from "../live/useLive";
 import { Button } from "../shared/Button";
+import { LiveStale } from "../shared/ConnectionState";
 import { age, milliseconds, number } from "../shared/format";
 import { Panel } from "../shared/Panel";
 import { EmptyState, ErrorWithRetry, Skeleton } from "../shared/states";
@@ -50,11 +51,21 @@ export default function DemoPage() {
 
 /** The shape of the page, while the first snapshot is on its way. */
 function Waiting() {
-  const reason = useLive((data) => data.reason);
+  const silent = useLive((data) => data.link === "open" && data.connection !== "live");
+  const daemon = useDaemonName();
+  if (silent) {
+    return (
+      <>
+        <h1 className="visually-hidden">Live demo</h1>
+        <EmptyState title={`${daemon} does not answer yet`} tone="warn">
+          <code>operatord start</code> starts a daemon, <code>operatord demo</code> one with a story. This page goes on by itself.
+        </EmptyState>
+      </>
+    );
+  }
   return (
     <>
       <h1 className="visually-hidden">Live demo</h1>
-      {reason && <p className="dim">{reason}</p>}
       <div className="demo-grid" data-waiting="">
         {["story", "cluster", "load", "tickets", "agent", "side"].map((area) => (
           <div key={area} className="panel panel-body" style={{ gridArea: area }}>
@@ -124,6 +135,7 @@ function ClusterPanel({ onOpen }: { onOpen: (node: string) => void }) {
       aside={
         nodes.length > 0 && (
           <>
+            <LiveStale />
             {health?.ok !== true && health?.reason ? <span>{health.reason}</span> : null}
             <Badge tone={tone === "good" && up < nodes.length ? "warn" : tone}>
               {tone === "warn" ? "not known" : tone === "bad" ? "unhealthy" : up < nodes.length ? "degraded" : "healthy"}, {up}/{nodes.length} up
@@ -163,6 +175,7 @@ function LoadPanel() {
       tone={last.degraded ? "bad" : undefined}
       aside={
         <>
+          <LiveStale />
           {silent > SILENT_AFTER_S && <Badge tone="warn">no sample for {age(silent)}</Badge>}
           {last.degraded ? <Badge tone="bad">degraded</Badge> : <Badge tone="good">steady</Badge>}
         </>

@@ -4,13 +4,15 @@ import type { WorkloadSample } from "../live/records";
 import type { Mark, MarkKind } from "../live/story";
 import { milliseconds, number, timeOfDay } from "../shared/format";
 import { useWidth } from "../shared/hooks";
-import { geometry, nearest, type Point } from "./chart";
+import { geometry, LEVELS, nearest, type Point } from "./chart";
 
 /** CSS pixels at the usual size of text; they grow with it, as everything does. */
-const HEIGHT = 236;
+const HEIGHT = 250;
 const SPAN_S = 120;
 /** Width of the label of a mark. */
 const LABEL = 76;
+/** Height of all rows of labels, above the scale. */
+const LABELS = LEVELS * 14;
 
 const MARK: Record<MarkKind, { letter: string; word: string; tone: string }> = {
   fault: { letter: "F", word: "fault", tone: "fault" },
@@ -38,7 +40,7 @@ export function ThroughputChart({ samples, marks }: ThroughputChartProps) {
   const clip = useId();
   const scale = rootScale();
   const height = HEIGHT * scale;
-  const box = { width, height, left: 44 * scale, right: 10 * scale, top: 30 * scale, bottom: 22 * scale };
+  const box = { width, height, left: 44 * scale, right: 10 * scale, top: (LABELS + 2) * scale, bottom: 22 * scale };
   const chart = geometry(samples, marks, box, SPAN_S, LABEL * scale);
   const { points } = chart;
   const floor = height - box.bottom;
@@ -108,10 +110,8 @@ export function ThroughputChart({ samples, marks }: ThroughputChartProps) {
         {chart.threshold !== null && <Level className="chart-threshold" y={chart.threshold} box={box} label="alarm below" />}
         {chart.marks.map((mark) => (
           <g key={`${mark.kind}-${mark.at}`} className={`chart-mark tone-${MARK[mark.kind].tone}`} data-mark={mark.kind}>
-            <line x1={mark.x} x2={mark.x} y1={box.top - (14 - (mark.level % 2) * 13) * scale} y2={floor} />
-            <g
-              transform={`translate(${mark.x + (mark.x > width - (LABEL + 8) * scale ? -LABEL * scale : 0)}, ${box.top - (27 - (mark.level % 2) * 14) * scale}) scale(${scale})`}
-            >
+            <line x1={mark.x} x2={mark.x} y1={box.top - (LABELS - mark.level * 14) * scale} y2={floor} />
+            <g transform={`translate(${mark.labelX}, ${box.top - (LABELS - mark.level * 14) * scale}) scale(${scale})`}>
               <rect width={LABEL} height="13" rx="3" />
               <text x="5" y="10">
                 <tspan className="chart-mark-letter">{MARK[mark.kind].letter}</tspan> {MARK[mark.kind].word}

@@ -23,11 +23,22 @@ export interface Point {
   sample: WorkloadSample;
 }
 
+export interface PlacedMark extends Mark {
+  x: number;
+  /** The left edge of its label. */
+  labelX: number;
+  /** The row of its label, so that none covers another; below `LEVELS`. */
+  level: number;
+}
+
+/** Rows of labels. */
+export const LEVELS = 3;
+
 export interface ChartGeometry {
   points: Point[];
   /** Stretches in which the load was degraded, as x from and to. */
   degraded: { from: number; to: number }[];
-  marks: (Mark & { x: number; /** Which of those too close to each other, for its label. */ level: number })[];
+  marks: PlacedMark[];
   baseline: number | null;
   threshold: number | null;
   top: number;
@@ -77,18 +88,21 @@ function stretches(points: readonly Point[], second: number): { from: number; to
   return found;
 }
 
-function placed(marks: readonly Mark[], x: (at: number) => number, box: Box, labelWidth: number): ChartGeometry["marks"] {
+function placed(marks: readonly Mark[], x: (at: number) => number, box: Box, labelWidth: number): PlacedMark[] {
   const shown = marks
-    .map((mark) => ({ ...mark, x: x(mark.at / 1000), level: 0 }))
+    .map((mark) => ({ ...mark, x: x(mark.at / 1000) }))
     .filter((mark) => mark.x >= box.left && mark.x <= box.width - box.right + 1)
     .sort((a, b) => a.x - b.x);
-  const ends: number[] = [];
+  const taken: PlacedMark[] = [];
   for (const mark of shown) {
-    const free = ends.findIndex((end) => end < mark.x);
-    mark.level = free === -1 ? ends.length : free;
-    ends[mark.level] = mark.x + labelWidth;
+    // To the right of its line, unless it would leave the picture.
+    const labelX = mark.x + labelWidth > box.width ? mark.x - labelWidth : mark.x;
+    const covers = (level: number) => taken.some((other) => other.level === level && Math.abs(other.labelX - labelX) < labelWidth);
+    let level = 0;
+    while (level < LEVELS - 1 && covers(level)) level += 1;
+    taken.push({ ...mark, labelX, level });
   }
-  return shown;
+  return taken;
 }
 
 /** The sample nearest to `x`; -1 when there is none. */

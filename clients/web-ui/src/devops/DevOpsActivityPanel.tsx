@@ -37,7 +37,7 @@ export function DevOpsActivityPanel({ selected = "" }: { selected?: string }) {
           <span>updated {age(fetchedAgo)} ago</span>
         </>
       )}
-      <Button onClick={retry} busy={isFetching}>
+      <Button look="quiet" onClick={retry} busy={isFetching}>
         Refresh
       </Button>
     </>

@@ -101,8 +101,7 @@ export default function KubernetesPage() {
           loading={podsAnswer.isPlaceholderData || (podsAnswer.isPending && podsAnswer.isFetching)}
           view={pods}
           onView={onPods}
-          hrefOf={hrefOfPod}
-          nowMs={nowMs}
+          search={withoutTab()}
           aside={<Age query={podsAnswer} nowMs={nowMs} />}
         />
       </div>

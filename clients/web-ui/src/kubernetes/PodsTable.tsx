@@ -1,9 +1,17 @@
-import { createColumnHelper, rowPaginationFeature, rowSortingFeature, tableFeatures, useTable } from "@tanstack/react-table";
-import { useEffect, useId, useMemo, type ReactNode } from "react";
-import { Link, type To } from "react-router";
+import {
+  createColumnHelper,
+  flexRender,
+  rowPaginationFeature,
+  rowSortingFeature,
+  type Row,
+  tableFeatures,
+  useTable,
+} from "@tanstack/react-table";
+import { memo, useEffect, useId, useMemo, type ReactNode } from "react";
+import { Link } from "react-router";
 
 import { Button } from "../shared/Button";
-import { moment, number } from "../shared/format";
+import { number } from "../shared/format";
 import { Panel } from "../shared/Panel";
 import { EmptyState, ErrorWithRetry, Skeleton } from "../shared/states";
 import { StatusGlyph } from "../shared/StatusGlyph";
@@ -12,7 +20,7 @@ import { Pagination } from "./Pagination";
 import { SearchField } from "./SearchField";
 import type { Pod, PodsAnswer } from "./types";
 import { nextSort, PAGE_SIZES, pagesOf, POD_STATUSES, PODS_USUAL, type PodSort, type PodsView } from "./view";
-import { podTone, readiness, trouble } from "./words";
+import { podPath, podTone, readiness, trouble } from "./words";
 
 export interface PodsTableProps {
   readonly answer: PodsAnswer | undefined;
@@ -22,8 +30,8 @@ export interface PodsTableProps {
   readonly loading: boolean;
   readonly view: PodsView;
   readonly onView: (change: Partial<PodsView>) => void;
-  readonly hrefOf: (pod: Pod) => To;
-  readonly nowMs: number;
+  /** what the address of a pod's drawer keeps of this one */
+  readonly search: string;
   readonly aside?: ReactNode;
 }
 
@@ -57,13 +65,14 @@ const columns = helper.columns([
   helper.accessor("age", { id: "age", header: "Age" }),
 ]);
 const none: Pod[] = [];
+const nobody: string[] = [];
 
 /**
  * The pods: the gateway filters, searches, sorts and pages them, so that ten thousand are as quick as ten. What is
  * shown stands in the address.
  */
 export function PodsTable(props: PodsTableProps) {
-  const { answer, error, onRetry, loading, view, onView, hrefOf, nowMs, aside } = props;
+  const { answer, error, onRetry, loading, view, onView, search, aside } = props;
   const state = useMemo(
     () => ({
       sorting: [{ id: view.sort, desc: view.order === "desc" }],
@@ -90,7 +99,7 @@ export function PodsTable(props: PodsTableProps) {
 
   return (
     <Panel title="Pods" flush aside={aside}>
-      <Filters view={view} onView={onView} namespaces={answer?.namespaces ?? []} nodes={answer?.nodes ?? []} />
+      <Filters view={view} onView={onView} namespaces={answer?.namespaces ?? nobody} nodes={answer?.nodes ?? nobody} />
       {!answer ? (
         <div className="kubernetes-inset">
           {error ? (
@@ -132,23 +141,7 @@ export function PodsTable(props: PodsTableProps) {
               </thead>
               <tbody>
                 {table.getRowModel().rows.map((row) => (
-                  <tr key={row.id}>
-                    {row.getAllCells().map((cell) =>
-                      cell.column.id === "name" ? (
-                        <th key={cell.id} scope="row">
-                          <Link to={hrefOf(row.original)}>{row.original.name}</Link>
-                        </th>
-                      ) : (
-                        <td
-                          key={cell.id}
-                          data-column={cell.column.id}
-                          title={cell.column.id === "age" ? moment(row.original.createdAt, nowMs) : undefined}
-                        >
-                          <table.FlexRender cell={cell} />
-                        </td>
-                      ),
-                    )}
-                  </tr>
+                  <PodRow key={row.id} row={row} search={search} />
                 ))}
               </tbody>
             </table>
@@ -168,6 +161,27 @@ export function PodsTable(props: PodsTableProps) {
   );
 }
 
+/** Drawn again only when its pod has changed: the page itself is, every second, for the ages on it. */
+const PodRow = memo(function PodRow({ row, search }: { readonly row: Row<typeof features, Pod>; readonly search: string }) {
+  return (
+    <tr>
+      {row.getAllCells().map((cell) => {
+        const { id, columnDef } = cell.column;
+        const content = flexRender(columnDef.cell, cell.getContext());
+        return id === "name" ? (
+          <th key={id} scope="row">
+            <Link to={{ pathname: podPath(row.original), search }}>{content}</Link>
+          </th>
+        ) : (
+          <td key={id} data-column={id} title={id === "age" ? (row.original.createdAt ?? undefined) : undefined}>
+            {content}
+          </td>
+        );
+      })}
+    </tr>
+  );
+});
+
 interface FiltersProps {
   readonly view: PodsView;
   readonly onView: (change: Partial<PodsView>) => void;
@@ -181,32 +195,40 @@ function Filters({ view, onView, namespaces, nodes }: FiltersProps) {
     <div className="kubernetes-filters" role="search" aria-label="Pods">
       <SearchField label="Search" placeholder="Part of a name" value={view.search} onSearch={search} />
       <Choice label="Namespace" value={view.namespace} options={namespaces} onChange={(namespace) => onView({ namespace })} />
-      <Choice label="Status" value={view.status} options={POD_STATUSES} onChange={(status) => onView({ status })} />
+      <Choice label="Status" value={view.status} options={POD_STATUSES} onChange={(status) => onView({ status: status as PodsView["status"] })} />
       <Choice label="Node" value={view.nodeName} options={nodes} onChange={(nodeName) => onView({ nodeName })} />
     </div>
   );
 }
 
-interface ChoiceProps<T extends string> {
+interface ChoiceProps {
   readonly label: string;
-  readonly value: T | "";
-  readonly options: readonly T[];
-  readonly onChange: (value: T | "") => void;
+  readonly value: string;
+  readonly options: readonly string[];
+  readonly onChange: (value: string) => void;
 }
 
-function Choice<T extends string>({ label, value, options, onChange }: ChoiceProps<T>) {
+function Choice({ label, value, options, onChange }: ChoiceProps) {
   const id = useId();
   // What the address asks for is shown also when there is nothing like it.
   const shown = value && !options.includes(value) ? [value, ...options] : options;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <select id={id} className="input" value={value} onChange={(event) => onChange(event.target.value as T | "")}>
+      <select id={id} className="input" value={value} onChange={(event) => onChange(event.target.value)}>
         <option value="">All</option>
-        {shown.map((option) => (
-          <option key={option}>{option}</option>
-        ))}
+        <Options options={shown} />
       </select>
     </div>
   );
 }
+
+/** Hundreds of nodes, the same ones in each answer: compared by what they say, drawn again only when that changes. */
+const Options = memo(
+  function Options({ options }: { readonly options: readonly string[] }) {
+    return options.map((option) => <option key={option}>{option}</option>);
+  },
+  (before, after) =>
+    before.options === after.options ||
+    (before.options.length === after.options.length && before.options.every((option, at) => option === after.options[at])),
+);

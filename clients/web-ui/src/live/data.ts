@@ -13,7 +13,7 @@ export type Link = "connecting" | "open" | "lost";
 
 export interface LiveData {
   daemon: string;
-  /** A snapshot has come. */
+  /** A snapshot of a daemon that was heard of has come. */
   loaded: boolean;
   state: LiveState;
   story: Story;
@@ -97,7 +97,9 @@ function loaded(data: LiveData, payload: Record<string, unknown>): LiveData {
       if (!(error instanceof read.Malformed)) throw error;
     }
   }
-  return { ...data, loaded: true, state, story: settle(story, state), resyncs: data.resyncs + (data.loaded ? 1 : 0) };
+  // A daemon that was never heard of has no state: what is empty then is not known to be empty.
+  const heard = data.connection === "live" || typeof payload["ageSeconds"] === "number";
+  return { ...data, loaded: data.loaded || heard, state, story: settle(story, state), resyncs: data.resyncs + (data.loaded ? 1 : 0) };
 }
 
 function framed(data: LiveData, payload: Record<string, unknown>): LiveData {

@@ -30,6 +30,7 @@ export interface StreamOptions {
 export class Stream {
   #data: LiveData;
   #source: Source | null = null;
+  #openedAt = 0;
   #retryMs = FIRST_RETRY_MS;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #render: ReturnType<typeof setTimeout> | undefined;
@@ -53,6 +54,7 @@ export class Stream {
 
   #open(): void {
     this.#source?.close();
+    this.#openedAt = Date.now();
     const url = `/api/stream?daemon=${encodeURIComponent(this.#options.daemon)}`;
     const source = (this.#options.open ?? ((address) => new EventSource(address)))(url);
     this.#source = source;
@@ -81,10 +83,10 @@ export class Stream {
   }
 
   #look(): void {
-    if (Date.now() - this.#data.heardAt < SILENT_AFTER_MS) return;
-    if (this.#data.link !== "lost") this.#lose("the gateway fell silent");
+    const now = Date.now();
+    if (now - this.#data.heardAt >= SILENT_AFTER_MS) this.#lose("the gateway fell silent");
     // A connection that is dead without having been closed is noticed by nobody else.
-    if (this.#retry === undefined) this.#reopenLater();
+    if (now - Math.max(this.#data.heardAt, this.#openedAt) >= SILENT_AFTER_MS) this.#reopenLater();
   }
 
   #lose(reason: string): void {

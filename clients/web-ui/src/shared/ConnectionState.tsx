@@ -2,6 +2,7 @@ import { dataAge } from "../live/data";
 import { useDaemonName, useLive } from "../live/useLive";
 import { age } from "./format";
 import { useNow } from "./hooks";
+import { StaleBadge } from "./states";
 import { Badge, StatusGlyph } from "./StatusGlyph";
 
 /** The short form for the top bar: live, connecting, lost with the age of the data. */
@@ -32,11 +33,19 @@ export function ConnectionBar() {
     <div className="lost" data-kind={gone ? "lost" : "joining"} data-testid="connection-lost">
       <StatusGlyph tone={gone ? "bad" : "warn"} />
       {/* The age grows every second; only the words before it are worth announcing. */}
-      <span role="alert">{who}</span>
+      <span role="alert">{who},</span>
       <span>
         {live.loaded ? `data ${age(seconds)} old` : "no data yet"}
         {live.reason ? `: ${live.reason}` : ""}. Trying again.
       </span>
     </div>
   );
+}
+
+/** Beside the heading of live data: how old it is, while it is not live. */
+export function LiveStale() {
+  const live = useLive((data) => data);
+  const now = useNow();
+  if (!live?.loaded || (live.link === "open" && live.connection === "live")) return null;
+  return <StaleBadge stale ageSeconds={dataAge(live, now)} reason={live.reason} />;
 }

@@ -47,7 +47,7 @@ def test_a_node_is_told_with_the_fields_of_the_contract(api: KubernetesApi, tmp_
             assert (first["roles"], last["roles"]) == (["control-plane"], ["worker"])
             assert (first["version"], first["os"]) == ("v1.34.4", "Debian GNU/Linux 12 (bookworm)")
             assert first["containerRuntime"] == "containerd://1.7.24"
-            assert first["capacity"] == {"cpu": "8", "memory": "33554432Ki", "pods": 110}
+            assert first["capacity"] == {"cpu": "8", "memory": "32858508Ki", "pods": 110}
             assert first["allocatable"] == {"cpu": "7910m", "memory": "32086508Ki", "pods": 110}
             assert set(first["conditions"][0]) == {"type", "status", "reason", "message", "lastTransition"}
             assert first["createdAt"].endswith("Z")

@@ -136,7 +136,7 @@ def test_a_source_that_is_not_there_is_an_error_with_a_retry(gateway: RealGatewa
 @pytest.mark.parametrize("path", list(SOURCES))
 def test_a_slow_source_shows_where_its_data_will_stand(furnished: RealGateway, page: Page, path: str) -> None:
     held: list[Route] = []
-    page.route(SOURCES[path], held.append)
+    page.route(SOURCES[path], lambda route: held.append(route))  # noqa: PLW0108 -- it has to be a function of Python
     page.goto(furnished.url + path)
     expect(page.get_by_test_id("skeleton").first).to_be_visible()
     expect(page.get_by_test_id("live")).to_be_visible()
@@ -156,7 +156,7 @@ def test_an_answer_that_is_none_is_an_error_and_no_blank_page(
     page.route(SOURCES[path], lambda route: route.fulfill(status=200, content_type="application/json", body=body))
     page.goto(furnished.url + path)
     expect(page.get_by_test_id("error").first).to_be_visible()
-    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Pages", exact=True)).to_be_visible()
 
 
 @pytest.mark.soak

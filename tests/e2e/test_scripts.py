@@ -129,7 +129,8 @@ def test_what_people_do_with_a_ticket_is_exported_with_it_and_reads_back_equal(
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout.split(" into")[0]) == (0, f"imported {len(exported)} ticket{'s' if len(exported) > 1 else ''}")
+    tickets = "1 ticket" if len(exported) == 1 else f"{len(exported)} tickets"
+    assert (done.returncode, done.stdout.split(" into")[0]) == (0, f"imported {tickets}")
     db = TicketDB(state / "tickets.sqlite")
     assert [to_body(db.record(one["ticket"]["id"])) for one in exported] == exported
     db.close()

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from operator_clients.web.answers import Done, answer
 from operator_clients.web.daemons import Daemons
@@ -27,6 +27,14 @@ ActionId = Annotated[int, Path(ge=1, le=2**53)]
 Scalar = str | int | float | bool | None
 
 
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: ``3.0`` is as good as ``3``."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Index = Annotated[int, Field(ge=0, le=1_000)]
+
+
 class _Order(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -34,9 +42,10 @@ class _Order(BaseModel):
 class GotoOrder(_Order):
     """Which chapter."""
 
-    chapter: Annotated[int, Field(ge=0, le=1_000)] | Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="Its index from 0, its title, or the beginning of it."
-    )
+    chapter: (
+        Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000)]
+        | Annotated[str, Field(min_length=1, max_length=200)]
+    ) = Field(description="Its index from 0, its title, or the beginning of it.")
 
 
 class FaultOrder(_Order):

@@ -124,7 +124,9 @@ def _told(failures: Sequence[Mapping[str, Any]]) -> str:
     """The first failures in words; what was sent is not repeated."""
     lines = []
     for failure in failures[:3]:
-        where = ".".join(str(part) for part in failure.get("loc", ())[1:]) or "body"
+        # Pydantic names the branches of a union after its own insides.
+        parts = [str(part) for part in failure.get("loc", ())[1:]]
+        where = ".".join(part for part in parts if part.isdigit() or part.isidentifier()) or "body"
         lines.append(f"{where}: {failure.get('msg', 'invalid')}")
     return "; ".join(lines) or "the request is not valid"
 

@@ -31,7 +31,7 @@ def _full(scripted: ScriptedDaemon, gateway: RealGateway) -> dict[str, list[tupl
     now = bodies.cluster().observed_at
     latency = {"READ": LatencySummary(10, 1.0, 2.0, 3.0, 4.0, 5.0)}
     scripted.publish("cluster.health", bodies.cluster())
-    usage = {"cpu_percent": 25.0, "rss": 1_000, "descriptors": 7, "threads": 3, "since_at": now}
+    usage: dict[str, Any] = {"cpu_percent": 25.0, "rss": 1_000, "descriptors": 7, "threads": 3, "since_at": now}
     scripted.publish("process.monitor.state", bodies.process("monitor", **usage))
     sample = WorkloadSample(90.0, 1.0, True, 5.0, 450, 100.0, 50.0, 5, latency, now)
     scripted.publish("workload.sample", sample)

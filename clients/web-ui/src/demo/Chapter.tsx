@@ -126,7 +126,7 @@ function Progress({ index, total, onGo }: { index: number; total: number; onGo: 
   const { data } = useQuery({
     // The titles are those that were seen so far, so they are asked for again as the story goes on.
     queryKey: ["chapters", daemon, index],
-    queryFn: ({ signal }) => getJson<ChapterList>(`/api/chapters?daemon=${encodeURIComponent(daemon)}`, signal),
+    queryFn: ({ signal }) => getJson<ChapterList>(`/api/chapters?daemon=${encodeURIComponent(daemon)}`, signal, ["chapters"]),
     enabled: daemon !== "",
     staleTime: Number.POSITIVE_INFINITY,
     placeholderData: (before) => before,

@@ -32,7 +32,7 @@ function Loader({ onClose, command }: { onClose: () => void; command: Command })
   const daemon = useDaemonName();
   const { data, error, isPending, isFetching, refetch } = useQuery({
     queryKey: ["faults", daemon],
-    queryFn: ({ signal }) => getJson<Catalogue>(`/api/faults/catalogue?daemon=${encodeURIComponent(daemon)}`, signal),
+    queryFn: ({ signal }) => getJson<Catalogue>(`/api/faults/catalogue?daemon=${encodeURIComponent(daemon)}`, signal, ["kinds"]),
     enabled: daemon !== "",
   });
   if (isPending) return <Skeleton label="Loading the catalogue of faults" lines={5} />;

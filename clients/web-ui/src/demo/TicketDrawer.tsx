@@ -31,7 +31,7 @@ export function TicketDrawer({ id, open, onClose }: { id: number | null; open: b
   const { data, error, isPending, isFetching, refetch } = useQuery({
     queryKey: ["tickets", daemon, "detail", id],
     queryFn: async ({ signal }) => {
-      const said = await getJson<TicketDetail>(`/api/tickets/${id ?? 0}?daemon=${encodeURIComponent(daemon)}`, signal);
+      const said = await getJson<TicketDetail>(`/api/tickets/${id ?? 0}?daemon=${encodeURIComponent(daemon)}`, signal, ["ticket", "history"]);
       return { ...said, ticket: read.ticket(said.ticket) };
     },
     enabled: open && daemon !== "" && id !== null,

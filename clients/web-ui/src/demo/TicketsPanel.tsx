@@ -33,7 +33,7 @@ export function TicketsPanel({ selected, onSelect }: { selected: number | null; 
   const now = useServerNow();
   const query = useQuery({
     queryKey: ["tickets", daemon],
-    queryFn: ({ signal }) => getJson<{ tickets: Ticket[] }>(`/api/tickets?limit=${SHOWN}&daemon=${encodeURIComponent(daemon)}`, signal),
+    queryFn: ({ signal }) => getJson<{ tickets: Ticket[] }>(`/api/tickets?limit=${SHOWN}&daemon=${encodeURIComponent(daemon)}`, signal, ["tickets"]),
     enabled: daemon !== "",
   });
   const { refetch } = query;

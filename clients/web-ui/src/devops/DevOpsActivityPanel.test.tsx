@@ -110,7 +110,7 @@ describe("DevOpsActivityPanel", () => {
   it("refuses an answer that is none, instead of calling it empty", async () => {
     answer = { body: { something: "else" } };
     await shown();
-    expect(screen.getByRole("alert")).toHaveTextContent("not DevOps activity");
+    expect(screen.getByRole("alert")).toHaveTextContent("not what was asked for");
   });
 
   it("[US-07] opens the operation that the banner points to", async () => {

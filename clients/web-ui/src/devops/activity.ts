@@ -1,7 +1,7 @@
 /** DevOps activities: what somebody does to the system, step by step, as it is done. */
 
 import { queryOptions } from "@tanstack/react-query";
-import { ApiFailure, getJson, isRecord } from "../shared/api";
+import { getJson } from "../shared/api";
 
 export type StepStatus = "pending" | "running" | "completed" | "failed";
 export type ActivityStatus = "in_progress" | "completed" | "failed";
@@ -40,13 +40,9 @@ export const REFRESH_MS = 10_000;
 export const activityQuery = (daemon: string) =>
   queryOptions({
     queryKey: ["devops", "activity", daemon],
-    queryFn: async ({ signal }): Promise<ActivityAnswer> => {
+    queryFn: ({ signal }) => {
       const whose = daemon ? `&daemon=${encodeURIComponent(daemon)}` : "";
-      const said = await getJson<unknown>(`/api/devops/activity?limit=${SHOWN}${whose}`, signal);
-      if (!isRecord(said) || !Array.isArray(said["recent"])) {
-        throw new ApiFailure(200, "not_activity", "The answer is not DevOps activity.", "Is this gateway of another version?");
-      }
-      return { ...said, current: (said["current"] ?? null) as DevOpsActivity | null, recent: said["recent"] as DevOpsActivity[] };
+      return getJson<ActivityAnswer>(`/api/devops/activity?limit=${SHOWN}${whose}`, signal, ["current", "recent"]);
     },
     refetchInterval: REFRESH_MS,
     refetchOnMount: true,

@@ -13,7 +13,7 @@ const FOLLOW_MS = 5_000;
 export function useClusterHealth() {
   return useQuery({
     queryKey: ["kubernetes", "health"],
-    queryFn: ({ signal }) => getJson<ClusterHealth>("/api/k8s/health", signal),
+    queryFn: ({ signal }) => getJson<ClusterHealth>("/api/k8s/health", signal, ["status"]),
     refetchInterval: REFRESH_MS,
   });
 }
@@ -21,7 +21,7 @@ export function useClusterHealth() {
 export function useNodes() {
   return useQuery({
     queryKey: ["kubernetes", "nodes"],
-    queryFn: ({ signal }) => getJson<NodesAnswer>("/api/k8s/nodes", signal),
+    queryFn: ({ signal }) => getJson<NodesAnswer>("/api/k8s/nodes", signal, ["nodes"]),
     refetchInterval: REFRESH_MS,
   });
 }
@@ -31,7 +31,7 @@ export function usePods(view: PodsView) {
   const query = podsQuery(view).toString();
   return useQuery({
     queryKey: ["kubernetes", "pods", query],
-    queryFn: ({ signal }) => getJson<PodsAnswer>(`/api/k8s/pods?${query}`, signal),
+    queryFn: ({ signal }) => getJson<PodsAnswer>(`/api/k8s/pods?${query}`, signal, ["pods", "total"]),
     refetchInterval: REFRESH_MS,
     placeholderData: keepPreviousData,
   });

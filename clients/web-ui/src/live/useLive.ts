@@ -27,7 +27,7 @@ export interface DaemonsAnswer {
 
 export const daemonsQuery = queryOptions({
   queryKey: ["daemons"],
-  queryFn: ({ signal }) => getJson<DaemonsAnswer>("/api/daemons", signal),
+  queryFn: ({ signal }) => getJson<DaemonsAnswer>("/api/daemons", signal, ["daemons"]),
   staleTime: 30_000,
   refetchInterval: 30_000,
 });

@@ -10,7 +10,7 @@ export const REFRESH_MS = 30_000;
 export function useServicesHealth() {
   return useQuery({
     queryKey: ["services", "health"],
-    queryFn: ({ signal }) => getJson<ServicesHealth>("/api/metrics/services/health", signal),
+    queryFn: ({ signal }) => getJson<ServicesHealth>("/api/metrics/services/health", signal, ["services"]),
     refetchInterval: REFRESH_MS,
   });
 }
@@ -19,7 +19,7 @@ export function useServicesHealth() {
 export function useCatalogue() {
   return useQuery({
     queryKey: ["catalogue"],
-    queryFn: ({ signal }) => getJson<Catalogue>("/api/metrics/catalogue", signal),
+    queryFn: ({ signal }) => getJson<Catalogue>("/api/metrics/catalogue", signal, ["nodes", "connections", "thresholds"]),
     staleTime: 5 * 60_000,
   });
 }
@@ -33,7 +33,7 @@ export function useSparkline(service: string, metric: MetricName, wanted = true)
   return useQuery({
     queryKey: ["services", "sparkline", service, metric],
     queryFn: ({ signal }) =>
-      getJson<Sparkline>(`/api/metrics/services/${encodeURIComponent(service)}/sparkline?metric=${metric}`, signal),
+      getJson<Sparkline>(`/api/metrics/services/${encodeURIComponent(service)}/sparkline?metric=${metric}`, signal, ["dataPoints"]),
     refetchInterval: REFRESH_MS,
     enabled: wanted,
     placeholderData: keepPreviousData,

@@ -20,9 +20,16 @@ const DEADLINE_MS = 20_000;
 /** A fault, its verified recovery, an action that is executed and checked: the gateway waits 180 s for these. */
 const COMMAND_DEADLINE_MS = 190_000;
 
-/** GETs `path` as JSON. `signal` is that of the query; raises `ApiFailure`. */
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await request(path, signal ? { signal } : {}, DEADLINE_MS)) as T;
+/**
+ * GETs `path` as JSON. `signal` is that of the query; raises `ApiFailure`, also for an answer that lacks one of
+ * `members`: of a proxy, or of another version. It is an error then, and not an empty page.
+ */
+export async function getJson<T>(path: string, signal?: AbortSignal, members: readonly (keyof T & string)[] = []): Promise<T> {
+  const said = await request(path, signal ? { signal } : {}, DEADLINE_MS);
+  if (members.length > 0 && !(isRecord(said) && members.every((member) => member in said))) {
+    throw new ApiFailure(200, "not_expected", "The gateway's answer is not what was asked for.", "Is it of another version?");
+  }
+  return said as T;
 }
 
 /** POSTs `body` as JSON with the control token; raises `ApiFailure`. */

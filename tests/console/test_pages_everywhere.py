@@ -136,14 +136,18 @@ def test_a_source_that_is_not_there_is_an_error_with_a_retry(gateway: RealGatewa
 @pytest.mark.parametrize("path", list(SOURCES))
 def test_a_slow_source_shows_where_its_data_will_stand(furnished: RealGateway, page: Page, path: str) -> None:
     held: list[Route] = []
-    page.route(SOURCES[path], lambda route: held.append(route))  # noqa: PLW0108 -- it has to be a function of Python
+
+    def answer_later(route: Route) -> None:
+        held.append(route)
+
+    page.route(SOURCES[path], answer_later)
     page.goto(furnished.url + path)
     expect(page.get_by_test_id("skeleton").first).to_be_visible()
     expect(page.get_by_test_id("live")).to_be_visible()
     assert violations(page) == []
-    page.unroute(SOURCES[path])
     for route in held:
         route.continue_()
+    page.unroute(SOURCES[path])
     expect(page.get_by_test_id("skeleton")).to_have_count(0)
 
 

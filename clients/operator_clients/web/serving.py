@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -51,7 +52,7 @@ def serve(settings: Settings, *, any_port: bool = False, address_file: Path | No
     check_binding(settings)
     os.umask(0o077)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="operator-web: %(message)s")
-    listener = _listener(settings, any_port=any_port)
+    listener = _listener(settings, _ports(settings, any_port, address_file))
     token = TokenKeeper(settings.token_file).ensure(settings.token_days)
     app = create_app(settings)
     config = uvicorn.Config(
@@ -75,8 +76,23 @@ def serve(settings: Settings, *, any_port: bool = False, address_file: Path | No
     return 0
 
 
-def _listener(settings: Settings, *, any_port: bool) -> socket.socket:
-    ports = (settings.port, 0) if any_port and settings.port else (settings.port,)
+def _ports(settings: Settings, any_port: bool, address_file: Path | None) -> tuple[int, ...]:
+    """What to try in turn. One that was killed leaves its address behind: open pages look for it there."""
+    if not any_port:
+        return (settings.port,)
+    before = _told_port(address_file)
+    return tuple(dict.fromkeys((*((before,) if before else ()), settings.port, 0)))
+
+
+def _told_port(address_file: Path | None) -> int:
+    try:
+        url = json.loads(address_file.read_text())["url"] if address_file is not None else ""
+        return urlsplit(url).port or 0
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0
+
+
+def _listener(settings: Settings, ports: Sequence[int]) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     problem: OSError | None = None
     for port in ports:

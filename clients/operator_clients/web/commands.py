@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from operator_clients.web.answers import Done, answer
 from operator_clients.web.daemons import Daemons
@@ -32,7 +32,13 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-_Index = Annotated[int, Field(ge=0, le=1_000)]
+_Index = Annotated[
+    int,
+    BeforeValidator(_whole),
+    Field(ge=0, le=1_000),
+    # Behind a function of ours pydantic forgets the names that JSON Schema has for bounds.
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1_000}),
+]
 
 
 class _Order(BaseModel):

@@ -31,6 +31,7 @@ export class Stream {
   #data: LiveData;
   #source: Source | null = null;
   #openedAt = 0;
+  #drawnAt = 0;
   #retryMs = FIRST_RETRY_MS;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #render: ReturnType<typeof setTimeout> | undefined;
@@ -106,16 +107,16 @@ export class Stream {
   #set(data: LiveData): void {
     const urgent = data.link !== this.#data.link || data.loaded !== this.#data.loaded;
     this.#data = data;
-    if (urgent) {
-      clearTimeout(this.#render);
-      this.#render = undefined;
-      this.#options.onData(data);
-    } else {
-      this.#render ??= setTimeout(() => {
-        this.#render = undefined;
-        this.#options.onData(this.#data);
-      }, RENDER_EVERY_MS);
-    }
+    const wait = this.#drawnAt + RENDER_EVERY_MS - Date.now();
+    if (urgent || wait <= 0) this.#draw();
+    else this.#render ??= setTimeout(() => this.#draw(), wait);
+  }
+
+  #draw(): void {
+    clearTimeout(this.#render);
+    this.#render = undefined;
+    this.#drawnAt = Date.now();
+    this.#options.onData(this.#data);
   }
 }
 

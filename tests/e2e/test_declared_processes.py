@@ -4,13 +4,13 @@ import json
 import os
 import pwd
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.ports import free_port
 
 from .real_daemon import RealDaemon, alive, until
 
@@ -24,12 +24,6 @@ def declare(daemon: RealDaemon, text: str, **values: object) -> str:
         text = text.replace(key, str(value))
     file.write_text(text)
     return str(file)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def until_state(daemon: RealDaemon, name: str, state: str) -> dict[str, Any]:

@@ -77,9 +77,9 @@ def is_as_before(daemon: RealDaemon) -> bool:
     ("name", "kind", "role", "invariant"),
     [
         ("kill-a-primary", "kill", "primary", "node_down"),
-        ("pause-a-replica", "pause", "replica", "node_down"),
+        pytest.param("pause-a-replica", "pause", "replica", "node_down", marks=pytest.mark.soak),
         # Whichever shows first: that it answers late, or that it is found stopped.
-        ("gray-failure", "slow", "primary", "p99_latency stopped_at_times"),
+        pytest.param("gray-failure", "slow", "primary", "p99_latency stopped_at_times", marks=pytest.mark.soak),
     ],
 )
 def test_a_worked_example_passes_and_its_report_is_as_described(

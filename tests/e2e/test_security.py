@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import zmq
 from tests.clients.viewer.terminal import Terminal
-from tests.supervisor.security.free_ports import free_pair
+from tests.ports import free_pair
 
 from operator_protocol.codec import unpack
 from operator_protocol.endpoint import Endpoint, resolve_endpoint

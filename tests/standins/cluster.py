@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.ports import free_ports
 from tests.standins import containers
 from tests.standins.certificates import Certificates
 from tests.standins.serving import ask, client_of
@@ -102,9 +102,3 @@ def standin_cluster(*pd_options: str, certificates: Certificates | None = None) 
             yield cluster
         finally:
             cluster.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]

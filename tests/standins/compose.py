@@ -5,11 +5,11 @@ import json
 import os
 import random
 import secrets
-import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+from tests.ports import free_ports
 from tests.standins.engine import Engine
 from tests.standins.images import COMPOSE_FILE
 
@@ -28,7 +28,7 @@ class ComposeProject:
     def __init__(self, engine: Engine, **variables: str) -> None:
         self.engine = engine
         self.name = f"test-{secrets.token_hex(4)}"
-        self.variables = {name: str(port) for name, port in zip(_PORTS, _free_ports(len(_PORTS)), strict=True)}
+        self.variables = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
         self.variables |= {
             "OPERATOR_TIKV_NET": f"10.{random.randrange(214, 250)}.{random.randrange(256)}",
             "OPERATOR_HEALTH_INTERVAL": "1s",
@@ -72,16 +72,6 @@ class ComposeProject:
     def down(self) -> None:
         """Away with all of it."""
         self.compose("down", "--volumes", "--timeout", "1")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Below those that the kernel gives to outgoing connections: they stay free until the engine takes them."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(15_000, 30_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            found.append(port)
-    return found
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from tests.standins.cluster import free_ports
+from tests.ports import free_ports
 from tests.standins.serving import Server, ask
 
 _UP_WITHIN_S = 60.0

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.standins.cluster import StandInCluster, free_ports
+from tests.ports import free_ports
+from tests.standins.cluster import StandInCluster
 from tests.standins.serving import ask
 
 

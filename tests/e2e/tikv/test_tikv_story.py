@@ -145,6 +145,7 @@ def test_what_a_container_prints_is_on_the_bus_before_and_after_its_restart(well
         follower.perform("fault", {"kind": "restart", "target": "tikv2", "countdown": 0})
         printed(follower, "ready to serve")
     with well.follower() as follower:
+        wait_for(follower, lambda state: not state.faults, "the restart to be over")
         follower.perform("fault", {"kind": "evict-leader", "target": "tikv2", "countdown": 0})
         printed(follower, "became follower")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
+from tests.ports import free_ports
 from tests.real.kubernetes.programs import Programs
-from tests.standins.cluster import free_ports
 from tests.standins.kubernetes.population import Population
 from tests.standins.serving import ask
 

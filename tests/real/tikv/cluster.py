@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_ports
 from tests.real.tikv.programs import Programs
-from tests.standins.cluster import free_ports
 from tests.standins.serving import ask
 
 STORE_IDS = {"tikv0": 1, "tikv1": 4, "tikv2": 9_007_199_254_740_994, "tikv3": 9_007_199_254_740_996}

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import psutil
 from tests.e2e.real_daemon import RealDaemon, until
+from tests.ports import free_port
 
 from operator_protocol.errors import OperatorError
 from operator_protocol.follow import Follower
@@ -65,7 +65,7 @@ class House:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch the daemon")
-        port = _free_port()
+        port = free_port()
         (directory / "operatord.toml").write_text(_CONFIG.format(python=sys.executable, port=port))
 
     def open(self) -> None:
@@ -195,8 +195,3 @@ def eventually(condition: Callable[[], object], timeout_s: float) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -1,7 +1,6 @@
 """Declared processes on a real process table in this process, with a record of all that was published."""
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tests import ports
 
 from operator_protocol.models import ProcessState
 from operatord.config import load_config
@@ -106,6 +106,4 @@ def declare(tmp_path: Path) -> Declare:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    return ports.free_port()

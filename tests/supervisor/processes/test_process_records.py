@@ -38,7 +38,7 @@ def ends(process: ProcessId) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return not procfs.is_alive(process) or bool(select.select([pidfd], [], [], 10)[0])
+        return not procfs.is_alive(process) or bool(select.select([pidfd], [], [], 60)[0])
     finally:
         os.close(pidfd)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import zmq
-from tests.supervisor.security.free_ports import free_pair
+from tests.ports import free_pair
 
 from operator_protocol.aio import AsyncFollower
 from operator_protocol.endpoint import Endpoint, runtime_endpoint, tcp_endpoint

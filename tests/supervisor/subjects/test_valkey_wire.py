@@ -3,11 +3,11 @@
 import asyncio
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 from libvalkey import ReplyError
+from tests.ports import free_port
 
 from operatord.subjects.base import Servers
 from operatord.subjects.valkey.binary import server_program
@@ -32,12 +32,6 @@ async def _start(servers: Servers, directory: Path) -> NodeClient:
     raise AssertionError("the server did not answer")
 
 
-def _free_port() -> int:
-    with socket.create_server((_HOST, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 def test_commands_are_answered_in_order_and_an_error_among_them_spoils_nothing(
     servers: Servers, tmp_path: Path
 ) -> None:
@@ -58,7 +52,7 @@ def test_commands_are_answered_in_order_and_an_error_among_them_spoils_nothing(
 def test_a_port_where_nobody_listens_is_gone_not_silent() -> None:
     async def scenario() -> None:
         with pytest.raises(NodeGone, match="connection refused"):
-            await NodeClient("valkey-9", _HOST, _free_port()).ask(("PING",), deadline_s=2)
+            await NodeClient("valkey-9", _HOST, free_port()).ask(("PING",), deadline_s=2)
 
     asyncio.run(scenario())
 

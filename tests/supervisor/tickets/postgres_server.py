@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from tests.ports import free_port
 
 _USERS = ("postgres", "nobody")
 _DEADLINE_S = 60.0
@@ -25,7 +25,7 @@ class Postgres:
         self._directory = directory
         self._user = next(user for user in _USERS if _exists(user)) if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         if self._user:
             shutil.chown(directory, self._user)
         self._run("initdb", "-D", str(directory / "data"), "-U", "operator", "-A", "trust", "-N", "--no-instructions")
@@ -136,9 +136,3 @@ def _exists(user: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

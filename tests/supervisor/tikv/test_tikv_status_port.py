@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from tests.standins.cluster import free_ports
+from tests.ports import free_ports
 from tests.standins.serving import Answer, Request, serve
 
 from operatord.subjects.tikv.status import GRPC_GREETING, Pulse, http_question

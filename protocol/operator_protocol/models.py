@@ -306,6 +306,10 @@ class AgentState:
     """Seconds on one target from the end of an action to the next."""
 
 
+STOPPED_BY_COMMAND = "stopped by command"
+"""The reason of a process that is down because somebody asked for it: ``operatorctl stop``, or a client's ``stop``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessState:
     """One supervised process."""
@@ -331,6 +335,11 @@ class ProcessState:
     threads: int | None = None
     last_lines: list[str] = field(default_factory=list)
     """The last it printed before it died, oldest first; in ``backoff`` and ``failed`` only."""
+
+    @property
+    def stopped_by_command(self) -> bool:
+        """It was stopped on purpose, and is to stay so until somebody starts it."""
+        return self.state in ("stopping", "stopped") and self.reason == STOPPED_BY_COMMAND
 
     @property
     def gone(self) -> bool:

@@ -58,16 +58,19 @@ def encode_command(
     cmd: str, args: Mapping[str, Any] | None, *, command_id: str, deadline_s: float, actor: str
 ) -> bytes:
     """The bytes of one command. Raises ``BadRequest`` for one that the daemon would refuse unread."""
-    data = pack(
-        {
-            "v": PROTOCOL_VERSION,
-            "id": command_id,
-            "cmd": cmd,
-            "args": dict(args or {}),
-            "deadline": deadline_s,
-            "actor": actor,
-        }
-    )
+    command = {
+        "v": PROTOCOL_VERSION,
+        "id": command_id,
+        "cmd": cmd,
+        "args": dict(args or {}),
+        "deadline": deadline_s,
+        "actor": actor,
+    }
+    try:
+        data = pack(command)
+    except (OverflowError, TypeError, ValueError) as error:
+        # What JSON and Python have and msgpack has not: integers of more than 64 bits, halves of surrogate pairs.
+        raise BadRequest(f"{cmd} cannot be sent: {error}") from error
     if len(data) > MAX_MESSAGE_BYTES:
         raise BadRequest(f"a command of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
     return data

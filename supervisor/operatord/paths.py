@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from operator_protocol.endpoint import default_runtime_dir
-from operator_protocol.errors import Conflict, Unavailable
+from operator_protocol.errors import BadRequest, Conflict, Unavailable
 
 _LOCK_NAME = "lock"
 _STATE_NOTE = "state-dir"
@@ -43,6 +43,36 @@ def resolve_dirs(runtime_dir: str | None, state_dir: str | None) -> tuple[Path, 
     runtime = Path(runtime_dir) if runtime_dir else default_runtime_dir()
     state = Path(state_dir) if state_dir else default_state_dir()
     return runtime.absolute(), state.absolute()
+
+
+def resolve_running_dirs(
+    runtime_dir: str | None, state_dir: str | None, environ: Mapping[str, str] | None = None
+) -> tuple[Path, Path]:
+    """The directories of the daemon that a command is about: as ``resolve_dirs``, but where clients look for it.
+
+    Without ``runtime_dir`` that is ``$OPERATOR_ENDPOINT``, if it is set, as for ``operatorctl``; without ``state_dir``
+    what the daemon there has noted. Raises ``BadRequest`` for an endpoint that is no directory of this host.
+    """
+    env = os.environ if environ is None else environ
+    named = runtime_dir or _local(env.get("OPERATOR_ENDPOINT") or "")
+    runtime, state = resolve_dirs(named or None, state_dir)
+    if state_dir is None:
+        state = noted_state_dir(runtime) or state
+    return runtime, state
+
+
+def _local(endpoint: str) -> str:
+    """The runtime directory that an endpoint is; empty for none."""
+    if endpoint.startswith("tcp://"):
+        raise BadRequest(
+            f"$OPERATOR_ENDPOINT is {endpoint}: a daemon is stopped and looked after on its own host",
+            "run this there; or name a directory of this host with --runtime-dir",
+        )
+    if "://" in endpoint and not endpoint.startswith("ipc://"):
+        raise BadRequest(
+            f"$OPERATOR_ENDPOINT is no endpoint: {endpoint}", "it is a daemon's runtime directory, or tcp://HOST:PORT"
+        )
+    return endpoint.removeprefix("ipc://")
 
 
 def note_state_dir(runtime_dir: Path, state_dir: Path) -> None:

@@ -4,8 +4,10 @@ from . import (
     console_activity,
     console_health,
     console_kubernetes,
+    console_page,
     crowd,
     detection,
+    diagnosis,
     latency,
     ping,
     start,
@@ -29,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         ping,
         viewer,
         detection,
+        diagnosis,
         worker,
         supervision,
         ycsb,
@@ -41,5 +44,6 @@ BENCHMARKS: dict[str, Benchmark] = {
         console_health,
         console_activity,
         console_kubernetes,
+        console_page,
     )
 }

@@ -47,7 +47,7 @@ def run(bench: Bench) -> list[Figure]:
     config = directory / "kubeconfig"
     samples: dict[str, list[float]] = {name: [] for name in ROUTES}
     held_up: list[float] = []
-    with _api_server(config):
+    with serving_cluster(config):
         for _ in range(bench.rounds(5, 1)):
             for name, path in ROUTES.items():
                 took, late = asyncio.run(_ask(config, path, bench.rounds(30, 5)))
@@ -118,7 +118,8 @@ def _first(bench: Bench, config: Path) -> float:
 
 
 @contextlib.contextmanager
-def _api_server(config: Path) -> Iterator[None]:
+def serving_cluster(config: Path) -> Iterator[None]:
+    """The API server, as long as it is wanted; ``config`` is the kubeconfig that leads to it."""
     words = ["--nodes", str(NODES), "--pods", str(PODS), "--kubeconfig", str(config)]
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.standins.kubernetes", *words],

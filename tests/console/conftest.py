@@ -22,6 +22,8 @@ import operator_clients.web
 STATIC = Path(operator_clients.web.__file__).parent / "static"
 DEADLINE_MS = 30_000
 """For what a page has to show; the machine may be loaded."""
+START_MS = 90_000
+"""For a browser that is loaded from a cold disk."""
 expect.set_options(timeout=DEADLINE_MS)
 
 OpenGateway = Callable[..., RealGateway]
@@ -43,7 +45,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 def browser(chromium: Chromium) -> Iterator[Browser]:
     """The same, as Playwright has it."""
     with sync_playwright() as playwright:
-        yield playwright.chromium.connect_over_cdp(chromium.endpoint(), timeout=DEADLINE_MS)
+        yield playwright.chromium.connect_over_cdp(chromium.endpoint(), timeout=START_MS)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from tests.console.axe import violations
+from tests.console.colours import colour
 from tests.console.conftest import OpenGateway, OpenPage
 from tests.console.shots import shot
 from tests.e2e.real_daemon import BIN, RealDaemon
@@ -31,7 +32,7 @@ def shell(daemon: RealDaemon, script: str) -> str:
 
 
 @pytest.mark.criterion("US-05", "the current operation with its steps, and the last ones, in an open page")
-@pytest.mark.criterion("US-06", "check, spinner, circle and cross, in the order of the steps")
+@pytest.mark.criterion("US-06", "check, spinner, circle and cross, in the order of the steps, animated")
 @pytest.mark.criterion("US-07", "blue, then red until dismissed; a click opens the panel")
 @pytest.mark.criterion("US-09", "three shells move banner and panel of an open browser")
 @pytest.mark.criterion("defect-1", "what the script publishes is seen")
@@ -50,6 +51,7 @@ def test_three_shells_move_the_banner_and_the_panel_of_an_open_page(
     activity = shell(live_daemon, '"$P" start "Deploy web 2.1.0" --steps pull,apply,wait; ')
     expect(banner).to_have_attribute("data-tone", "info")
     expect(banner).to_contain_text("Deploy web 2.1.0 in progress")
+    assert colour(banner, "border-left-color") == "blue"
     shell(
         live_daemon,
         f'"$P" step {activity} pull running; "$P" step {activity} pull completed; "$P" step {activity} apply running',
@@ -60,6 +62,8 @@ def test_three_shells_move_the_banner_and_the_panel_of_an_open_page(
     steps = page.get_by_role("article", name="Deploy web 2.1.0").locator(".devops-step")
     expect(steps).to_have_count(3)
     assert shapes(page) == ["check", "spinner", "circle"]
+    appears = page.locator(".devops-step-glyph").first.evaluate("one => getComputedStyle(one).animationName")
+    assert appears == "glyph-in"
     shot(page, "devops-running")
     assert violations(page) == []
 
@@ -69,6 +73,7 @@ def test_three_shells_move_the_banner_and_the_panel_of_an_open_page(
     )
     expect(banner).to_have_attribute("data-tone", "bad")
     expect(banner).to_contain_text("no room on the nodes")
+    assert colour(banner, "border-left-color") == "red"
     past = page.locator(".devops-past > li").first
     expect(past).to_contain_text(re.compile("failed at apply"))
     expect(past.locator(".devops-step-error").first).to_contain_text("no room on the nodes")
@@ -105,6 +110,7 @@ def test_a_success_is_green_and_gone_after_ten_seconds(
         live_daemon, f'"$P" step {activity} mint running; "$P" step {activity} mint completed; "$P" complete {activity}'
     )
     expect(banner).to_have_attribute("data-tone", "good")
+    assert colour(banner, "border-left-color") == "green"
     page.wait_for_timeout(8_000)
     expect(banner).to_be_visible()
     expect(banner).to_have_count(0, timeout=10_000)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.clients.web.services.platform import platform
 from tests.console.axe import violations
+from tests.console.colours import colour
 from tests.console.conftest import OpenPage
 from tests.real_gateway import RealGateway, running_gateway
 from tests.standins.metrics import failing, metrics_server, victoria_metrics
@@ -42,12 +43,20 @@ def test_the_five_services_are_seen_and_reached_by_keyboard(services: RealGatewa
         "redis",
         "elasticsearch",
     }
+    edges = {kind: page.locator(f"[data-edge][data-type={kind}]").first for kind in ("http", "redis", "elasticsearch")}
+    assert [colour(edge, "stroke") for edge in edges.values()] == ["blue", "red", "yellow"]
+    # And told apart without colour.
+    assert len({edge.evaluate("one => getComputedStyle(one).strokeDasharray") for edge in edges.values()}) == 3
+    statuses = {name: colour(page.locator(f"[data-node={name}]"), "border-left-color") for name in FIVE[:3]}
+    assert statuses == {"orchestrator": "green", "hitl-ui": "yellow", "workers": "red"}
     expect(page.locator("[data-service]")).to_have_count(5)
     hitl = page.locator("[data-service=hitl-ui]")
     expect(hitl).to_contain_text("25 %")
     expect(hitl).to_contain_text("75 %")
     expect(hitl).to_contain_text("req/s")
-    expect(page.locator("[data-service=workers][data-spike]")).to_contain_text("CPU spike")
+    spiking = page.locator("[data-service=workers][data-spike]")
+    expect(spiking).to_contain_text("CPU spike")
+    assert colour(spiking, "border-top-color") == "yellow"
     expect(page.locator("[data-service=redis]")).to_contain_text(re.compile("restarted (1 h|59 min)"))
     expect(page.locator("[data-service=elasticsearch]")).to_contain_text("no pods")
     expect(page.locator("[data-service=orchestrator]")).to_contain_text("CPU\N{EN DASH}")
@@ -77,6 +86,7 @@ def test_a_sparkline_tells_time_and_figure_under_the_pointer(services: RealGatew
     spark = page.get_by_role("slider", name="Workers CPU")
     # Twelve quiet minutes and three at 95 %: an average would be green.
     expect(spark).to_have_attribute("data-level", "critical")
+    assert colour(spark.locator(".sparkline-line"), "stroke") == "red"
     expect(spark).to_have_attribute("aria-valuemax", "14")
     box = spark.bounding_box()
     assert box is not None

@@ -45,6 +45,27 @@ def test_an_agent_that_may_execute_repairs_what_was_broken(stopped_daemon: RealD
     assert told(daemon, "ticket.resolved", node=finished["target"], invariant="node_down")
 
 
+def test_an_agent_that_may_execute_leaves_alone_what_a_person_stopped(stopped_daemon: RealDaemon) -> None:
+    daemon = stopped_daemon
+    daemon.start("--autonomy", "execute")
+    daemon.ctl("stop", "valkey-4", check=True)
+    proposed = told(daemon, "action.proposed", kind="start_server", target="valkey-4")
+    assert "valkey-4 was stopped by command" in proposed["reason"]
+    answers = [answer["diagnosis"] for answer in all_told(daemon, "agent.diagnosis", ticket=proposed["ticket"])]
+    assert "stopped by command" in answers[-1]["summary"]
+    assert (daemon.process("valkey-4")["state"], daemon.process("valkey-4")["reason"]) == (
+        "stopped",
+        "stopped by command",
+    )
+    # What a fault stops is nobody's wish: the agent is told nothing of it, and may start it again.
+    daemon.ctl("fault", "stop", "--target", "valkey-5", "--countdown", "0", "--force", check=True)
+    finished = told(daemon, "action.finished", kind="start_server", target="valkey-5")
+    assert (finished["status"], finished["decided_by"]) == ("succeeded", "policy execute:safe"), finished["result"]
+    assert daemon.process("valkey-4")["state"] == "stopped"
+    daemon.ctl("approve", str(proposed["id"]), check=True)
+    assert daemon.process("valkey-4")["state"] == "ready"
+
+
 def test_the_kill_switch_holds_between_proposal_and_execution_and_over_a_death(stopped_daemon: RealDaemon) -> None:
     daemon = stopped_daemon
     daemon.start("--keep-cluster")

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+from pathlib import Path
 
 from .real_daemon import RealDaemon, alive
 
@@ -32,6 +34,25 @@ def test_kept_servers_are_shown_and_can_be_ended_without_a_daemon(stopped_daemon
     daemon.operatord("stop", "--servers")
     assert not any(alive(pid) for pid in servers.values())
     assert "still run" not in daemon.operatord("stop", "--servers", check=False).stderr
+
+
+def test_a_daemon_with_a_copied_state_directory_leaves_the_servers_of_the_original_alone(
+    stopped_daemon: RealDaemon, tmp_path: Path
+) -> None:
+    daemon = stopped_daemon
+    daemon.start()
+    servers = daemon.servers()
+    other = RealDaemon(tmp_path)
+    subprocess.run(["cp", "-a", str(daemon.state_dir), str(other.state_dir)], check=True)
+    refused = other.start(check=False)
+    assert refused.returncode == 1
+    assert f"is a copy of {daemon.state_dir}, with which a daemon runs (pid {daemon.keeper})" in refused.stderr
+    for command in (["recover"], ["stop", "--servers"]):
+        refused = other.operatord(*command, check=False)
+        assert refused.returncode == 1
+        assert f"is a copy of {daemon.state_dir}" in refused.stderr
+    assert daemon.servers() == servers
+    assert all(alive(pid) for pid in servers.values())
 
 
 def test_what_a_killed_daemon_still_owes_is_said_by_status(stopped_daemon: RealDaemon) -> None:

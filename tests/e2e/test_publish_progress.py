@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,13 @@ def shell(daemon: RealDaemon, script: str, **variables: str) -> "subprocess.Comp
 def activity(daemon: RealDaemon) -> dict[str, Any]:
     with Requester(daemon.endpoint) as requester:
         return requester.command("devops")
+
+
+def test_the_script_is_installed_where_operatorctl_is() -> None:
+    project = tomllib.loads((SCRIPT.parents[2] / "pyproject.toml").read_text())
+    scripts = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-scripts"]
+    assert scripts == {"deploy/devops/publish-progress.sh": "publish-progress.sh"}
+    assert os.access(SCRIPT, os.X_OK)
 
 
 @pytest.mark.criterion("defect-2", "a later shell finds the operation by its id")

@@ -199,6 +199,13 @@ def no_numbers(_state: MetricsServer, handler: BaseHTTPRequestHandler) -> None:
     reply(handler, b'{"status":"success","data":{"resultType":"%s","result":[%s]}}' % (kind, series))
 
 
+def no_times(_state: MetricsServer, handler: BaseHTTPRequestHandler) -> None:
+    """Values at a time that JSON can spell and no clock shows."""
+    series = b'{"metric":{},"value":[1e999,"1"],"values":[[1e999,"1"],[NaN,"1"]]}'
+    kind = b"matrix" if handler.path.endswith("query_range") else b"vector"
+    reply(handler, b'{"status":"success","data":{"resultType":"%s","result":[%s]}}' % (kind, series))
+
+
 def failing(_state: MetricsServer, handler: BaseHTTPRequestHandler) -> None:
     """An error of the server."""
     reply(handler, b'{"status":"error","errorType":"internal","error":"out of disk"}', 500)

@@ -9,7 +9,14 @@ import pytest
 
 from operator_protocol.endpoint import default_runtime_dir, resolve_endpoint, runtime_endpoint
 from operator_protocol.errors import BadRequest, Conflict, Unavailable
-from operatord.paths import default_state_dir, ensure_private_dir, lock_dir, lock_holder
+from operatord.paths import (
+    default_state_dir,
+    ensure_private_dir,
+    lock_dir,
+    lock_holder,
+    note_state_dir,
+    resolve_running_dirs,
+)
 
 
 def test_the_runtime_directory_is_looked_up_in_the_documented_order() -> None:
@@ -92,3 +99,38 @@ def test_a_second_holder_is_refused_with_the_pid_of_the_first(tmp_path: Path) ->
     finally:
         os.close(fd)
     assert lock_holder(tmp_path) is None
+
+
+def test_a_running_daemon_is_looked_for_where_clients_look_for_it(tmp_path: Path) -> None:
+    told = {"OPERATOR_ENDPOINT": str(tmp_path), "OPERATOR_RUNTIME_DIR": "/elsewhere"}
+    assert resolve_running_dirs(None, "/s", told) == (tmp_path, Path("/s"))
+    assert resolve_running_dirs(None, "/s", {"OPERATOR_ENDPOINT": f"ipc://{tmp_path}"})[0] == tmp_path
+    assert resolve_running_dirs("/option", None, told)[0] == Path("/option")
+    note_state_dir(tmp_path, tmp_path / "state of that daemon")
+    assert resolve_running_dirs(None, None, told)[1] == tmp_path / "state of that daemon"
+
+
+@pytest.mark.parametrize("command", ["stop", "status"])
+def test_a_daemon_on_another_host_is_not_stopped_from_here(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "operatord", command],
+        env={**os.environ, "OPERATOR_ENDPOINT": "tcp://far.example:7411"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "on its own host" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["stop", "status"])
+def test_stop_and_status_look_for_the_daemon_of_the_endpoint(command: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "operatord", command],
+        env={**os.environ, "OPERATOR_ENDPOINT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert str(tmp_path) in done.stderr

@@ -2,14 +2,14 @@
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from operator_clients import when
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE
 from operator_clients.ctl.output import clean, clock, maps, stdout_paint, table
-from operator_clients.ctl.parsing import also_behind, positive_int
+from operator_clients.ctl.parsing import Run, add_actions, positive_int, run_action, words
 from operator_clients.ctl.session import Session
 
 _DEFAULT_LIMIT = 20
@@ -72,7 +72,7 @@ def _row(message: Mapping[str, Any]) -> tuple[object, ...]:
     )
 
 
-_VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Session], int]], ...] = (
+_VERBS: tuple[tuple[str, str, Run], ...] = (
     ("publish", "publish a message; prints its id", _publish),
     ("messages", "list messages of the last 24 hours, newest first", _messages),
     ("ack", "acknowledge a message", _ack),
@@ -80,26 +80,21 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Session], int]], ...
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(
-        dest="verb", metavar="ACTION", required=True, title="actions", parser_class=type(parser)
-    )
-    made = {}
-    for verb, summary, run in _VERBS:
-        made[verb] = verbs.add_parser(
-            verb, help=summary, description=summary, formatter_class=parser.formatter_class, allow_abbrev=False
-        )
-        made[verb].set_defaults(do=run)
-        also_behind(made[verb])
+    made = add_actions(parser, _VERBS)
     publish, messages, ack = (made[verb] for verb, _, _ in _VERBS)
     publish.add_argument("type", metavar="TYPE", help="like READY_FOR_REVIEW; a wrong one is refused with the list")
-    publish.add_argument("subject", metavar="SUBJECT", help="one line")
-    publish.add_argument("description", metavar="DESCRIPTION", help="the rest; of DEVOPS_* a JSON object")
-    publish.add_argument("--to", metavar="NAME", default="orchestrator", help="for whom (default: orchestrator)")
-    publish.add_argument("--from", dest="sender", metavar="NAME", help="who says it (default: your user name)")
+    publish.add_argument("subject", type=words, metavar="SUBJECT", help="one line")
+    publish.add_argument("description", type=words, metavar="DESCRIPTION", help="the rest; of DEVOPS_* a JSON object")
+    publish.add_argument(
+        "--to", type=words, metavar="NAME", default="orchestrator", help="for whom (default: orchestrator)"
+    )
+    publish.add_argument(
+        "--from", dest="sender", type=words, metavar="NAME", help="who says it (default: your user name)"
+    )
     publish.add_argument("--no-ack", action="store_true", help="nobody needs to acknowledge it")
-    messages.add_argument("--to", metavar="NAME", help="only to this one")
-    messages.add_argument("--from", dest="sender", metavar="NAME", help="only from this one")
-    messages.add_argument("--type", metavar="TYPE", help="only of this type")
+    messages.add_argument("--to", type=words, metavar="NAME", help="only to this one")
+    messages.add_argument("--from", dest="sender", type=words, metavar="NAME", help="only from this one")
+    messages.add_argument("--type", type=words, metavar="TYPE", help="only of this type")
     messages.add_argument("--pending", action="store_true", help="only those that are yet to be acknowledged")
     messages.add_argument(
         "--since", metavar="T", type=when.argument(when.moment), help="a duration like 10m, or a time of day like 14:03"
@@ -108,13 +103,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--limit", metavar="N", type=positive_int, default=_DEFAULT_LIMIT, help="at most N, up to 1000 (default: 20)"
     )
     ack.add_argument("id", metavar="ID", help="the message: msg- and eight digits")
-    ack.add_argument("--by", metavar="NAME", help="who has it (default: your user name)")
-    ack.add_argument("--comment", metavar="TEXT", help="what to say about it")
-
-
-def _run(args: argparse.Namespace, session: Session) -> int:
-    do: Callable[[argparse.Namespace, Session], int] = args.do
-    return do(args, session)
+    ack.add_argument("--by", type=words, metavar="NAME", help="who has it (default: your user name)")
+    ack.add_argument("--comment", type=words, metavar="TEXT", help="what to say about it")
 
 
 _EXAMPLES = """\
@@ -122,4 +112,4 @@ _EXAMPLES = """\
   operatorctl coord messages --to orchestrator --pending
   operatorctl coord ack msg-0a1b2c3d --by orchestrator --comment 'looks good'"""
 
-COORD = Subcommand(_configure, _run, _EXAMPLES)
+COORD = Subcommand(_configure, run_action, _EXAMPLES)

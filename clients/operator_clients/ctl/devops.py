@@ -9,13 +9,13 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from operator_clients.ctl.commands import Subcommand
 from operator_clients.ctl.exits import DONE, Usage
 from operator_clients.ctl.output import clean, clock, maps, shorten, stdout_paint, table
-from operator_clients.ctl.parsing import also_behind, positive_int
+from operator_clients.ctl.parsing import Run, add_actions, positive_int, run_action, words
 from operator_clients.ctl.session import Session
 from operator_clients.format import duration
 from operator_protocol.errors import NotFound
@@ -115,7 +115,10 @@ def _new_id(operation: str) -> str:
 
 
 def _shortened(error: str) -> str:
-    return shorten(error, _MAX_ERROR_CHARS)
+    cut = shorten(error, _MAX_ERROR_CHARS)
+    # In JSON a control character takes six; what is full of them is cut more.
+    fits = len(json.dumps(cut, ensure_ascii=False)) <= 2 * _MAX_ERROR_CHARS
+    return cut if fits else shorten(cut, _MAX_ERROR_CHARS // 3)
 
 
 _HEADER = ("ID", "STATUS", "STARTED", "TOOK", "STEPS", "OPERATION")
@@ -158,7 +161,7 @@ def _took(told: Mapping[str, Any]) -> str:
     return duration((ended if isinstance(ended, int | float) else time.time()) - began)
 
 
-_VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Session], int]], ...] = (
+_VERBS: tuple[tuple[str, str, Run], ...] = (
     ("start", "begin an operation; prints its id", _start),
     ("step", "a step begins, is done, or fails", _step),
     ("complete", "the operation succeeded", _complete),
@@ -169,38 +172,28 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Session], int]], ...
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(
-        dest="verb", metavar="ACTION", required=True, title="actions", parser_class=type(parser)
+    made = add_actions(parser, _VERBS)
+    made["start"].add_argument(
+        "operation", type=words, metavar="OPERATION", help="what is done, for people: 'Deploy web 2.1.0'"
     )
-    made = {}
-    for verb, summary, run in _VERBS:
-        made[verb] = verbs.add_parser(
-            verb, help=summary, description=summary, formatter_class=parser.formatter_class, allow_abbrev=False
-        )
-        made[verb].set_defaults(do=run)
-        also_behind(made[verb])
-    made["start"].add_argument("operation", metavar="OPERATION", help="what is done, for people: 'Deploy web 2.1.0'")
-    made["start"].add_argument("--steps", metavar="A,B,C", required=True, help="the steps, in their order")
-    made["start"].add_argument("--id", metavar="ID", help="an id of your own, new for each run (default: made up)")
+    made["start"].add_argument("--steps", type=words, metavar="A,B,C", required=True, help="the steps, in their order")
+    made["start"].add_argument(
+        "--id", type=words, metavar="ID", help="an id of your own, new for each run (default: made up)"
+    )
     for verb in ("step", "complete", "fail"):
-        made[verb].add_argument("id", metavar="ID", help="what start printed")
-    made["step"].add_argument("step", metavar="STEP", help="one of those that start named")
+        made[verb].add_argument("id", type=words, metavar="ID", help="what start printed")
+    made["step"].add_argument("step", type=words, metavar="STEP", help="one of those that start named")
     made["step"].add_argument("status", choices=_STATUSES, help="what it is now")
-    made["step"].add_argument("--error", metavar="TEXT", help="why it failed")
-    made["fail"].add_argument("--error", metavar="TEXT", required=True, help="why")
+    made["step"].add_argument("--error", type=words, metavar="TEXT", help="why it failed")
+    made["fail"].add_argument("--error", type=words, metavar="TEXT", required=True, help="why")
     for verb in ("start", "step", "complete", "fail"):
         made[verb].add_argument(
-            "--from", dest="sender", metavar="NAME", default="devops", help="who tells it (default: devops)"
+            "--from", dest="sender", type=words, metavar="NAME", default="devops", help="who tells it (default: devops)"
         )
     made["list"].add_argument(
         "--limit", metavar="N", type=positive_int, default=_DEFAULT_LIMIT, help="at most N, up to 100 (default: 10)"
     )
     made["show"].add_argument("id", metavar="ID", nargs="?", help="what start printed")
-
-
-def _run(args: argparse.Namespace, session: Session) -> int:
-    do: Callable[[argparse.Namespace, Session], int] = args.do
-    return do(args, session)
 
 
 _EXAMPLES = """\
@@ -211,4 +204,4 @@ _EXAMPLES = """\
   operatorctl devops complete "$id"
   operatorctl devops list --json | jq -r '.current.operation'"""
 
-DEVOPS = Subcommand(_configure, _run, _EXAMPLES)
+DEVOPS = Subcommand(_configure, run_action, _EXAMPLES)

@@ -2,10 +2,14 @@
 
 import argparse
 import os
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NoReturn
 
 from operator_clients import when
 from operator_clients.ctl.exits import Usage
+
+if TYPE_CHECKING:
+    from operator_clients.ctl.session import Session
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,11 +50,45 @@ def subcommand_parser(name: str, summary: str, examples: str) -> Parser:
     return parser
 
 
+Run = Callable[[argparse.Namespace, "Session"], int]
+
+
+def add_actions(
+    parser: argparse.ArgumentParser, actions: Iterable[tuple[str, str, Run]]
+) -> dict[str, argparse.ArgumentParser]:
+    """Give a subcommand its actions (name, summary, what runs it); returns the parser of each, to add arguments to.
+
+    What is to run is ``do`` of the parsed arguments; ``run_action`` calls it.
+    """
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="ACTION", required=True, title="actions", parser_class=type(parser)
+    )
+    made = {}
+    for verb, summary, run in actions:
+        made[verb] = verbs.add_parser(
+            verb, help=summary, description=summary, formatter_class=parser.formatter_class, allow_abbrev=False
+        )
+        made[verb].set_defaults(do=run)
+        also_behind(made[verb])
+    return made
+
+
+def run_action(args: argparse.Namespace, session: "Session") -> int:
+    """Run the action that was chosen."""
+    do: Run = args.do
+    return do(args, session)
+
+
 def also_behind(parser: argparse.ArgumentParser) -> None:
     """Let an action within a subcommand take the options of every command behind it; else those before it hold."""
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, errors included")
     for option, metavar in (("--endpoint", "DIR"), ("--key", "FILE")):
         parser.add_argument(option, metavar=metavar, default=argparse.SUPPRESS, help="as before the action")
+
+
+def words(text: str) -> str:
+    """Text for people: bytes of another encoding, as logs have them, become U+FFFD, and do not stop a deployment."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def duration_s(text: str) -> float:

@@ -11,9 +11,9 @@ from typing import Any
 import anyio.to_thread
 
 from operator_protocol.aio import AsyncFollower
-from operator_protocol.codec import Body, pack
+from operator_protocol.codec import Body
 from operator_protocol.endpoint import Endpoint
-from operator_protocol.errors import BadRequest, DaemonUnreachable
+from operator_protocol.errors import DaemonUnreachable
 from operator_protocol.requests import Requester, default_actor
 
 JOIN_S = 10.0
@@ -36,8 +36,6 @@ class Daemon:
     async def ask(self, cmd: str, args: Mapping[str, Any] | None = None) -> Body:
         """Send a short command and return its result. Raises its typed error, or ``DaemonUnreachable``."""
 
-        _check(cmd, args)
-
         def ask() -> Body:
             with Requester(self.endpoint, actor=self._actor) as requester:
                 return requester.command(cmd, args, deadline_s=_LOOK_S)
@@ -49,7 +47,6 @@ class Daemon:
 
         Raises the typed error of the command, and ``DaemonUnreachable`` when the daemon goes away under it.
         """
-        _check(cmd, args)
         await self.ask("ping")
         async with AsyncFollower(self.endpoint, topics=(), actor=self._actor) as follower:
             await follower.join(JOIN_S)
@@ -65,11 +62,3 @@ class Daemon:
                 return outcome.result()
             finally:
                 outcome.cancel()
-
-
-def _check(cmd: str, args: Mapping[str, Any] | None) -> None:
-    """Raise ``BadRequest`` for arguments that JSON has and msgpack has not: integers of more than 64 bits."""
-    try:
-        pack(dict(args or {}))
-    except (OverflowError, TypeError, ValueError) as error:
-        raise BadRequest(f"the daemon cannot be sent this {cmd}: {error}") from error

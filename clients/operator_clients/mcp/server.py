@@ -25,7 +25,8 @@ _INSTRUCTIONS = """\
 Tools of an operator daemon: it watches a database cluster under load, opens a ticket for each invariant that does not \
 hold, diagnoses it, and proposes actions. Begin with operator_status. Names that end in _at are seconds since the \
 epoch, and so is `now`; latencies are milliseconds, rates per second. The coord_ tools exchange messages with other \
-agents; a message lives for 24 hours.
+agents; a message lives for 24 hours. Hints are written for people: what they call operatorctl tickets is the tool \
+operator_tickets here.
 """
 _READING = "This server was started without --control: it can look, and not change the cluster.\n"
 _CHANGING = (

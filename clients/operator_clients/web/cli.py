@@ -16,6 +16,7 @@ DONE = 0
 REFUSED = 1
 USAGE = 2
 NO_DAEMON = 3
+MAX_TOKEN_DAYS = 3_650
 _NEEDS = ("fastapi", "httpx", "kubernetes", "msgspec", "prometheus_client", "pydantic", "uvicorn")
 _EPILOG = """\
 examples:
@@ -138,9 +139,19 @@ def _token_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("what", choices=("show", "rotate"))
     parser.add_argument("--token-file", metavar="FILE", help="default: in the state directory")
-    parser.add_argument("--days", metavar="N", type=float, help="how long a new one is good for (default: 30)")
+    parser.add_argument("--days", metavar="N", type=_days, help="how long a new one is good for (default: 30)")
     parser.add_argument("--config", metavar="FILE", help="TOML with [web]")
     return parser
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= MAX_TOKEN_DAYS:  # nor nan
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days up to {MAX_TOKEN_DAYS}")
+    return days
 
 
 def _port(text: str) -> int:

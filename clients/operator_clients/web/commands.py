@@ -1,5 +1,6 @@
 """What changes something: commands to a daemon, for who shows the control token."""
 
+import shlex
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -12,7 +13,7 @@ from operator_clients.web.errors import ApiError, responses
 from operator_clients.web.live import DaemonName
 from operator_clients.web.security.rates import RateLimit
 from operator_clients.web.security.token import ROTATE, TokenKeeper
-from operator_clients.web.settings import Settings
+from operator_clients.web.settings import CONTROL_FILE, Settings, default_state_dir
 
 _CHAPTER_DEADLINE_S = 30.0
 """Leaving a chapter backwards may undo a fault first."""
@@ -82,10 +83,11 @@ class Doorkeeper:
         limits = settings.limits
         self._read_only = settings.read_only
         self._token = token
+        # The console of a daemon with a state directory of its own has its token there, where nobody would look.
+        usual = token.path == default_state_dir() / CONTROL_FILE
+        self._rotate = ROTATE if usual else f"{ROTATE} --token-file {shlex.quote(str(token.path))}"
         self._failures = RateLimit(limits.failures_per_min / 60, max(1, int(limits.failures_per_min / 3)))
         self._commands = RateLimit(limits.commands_per_s, limits.commands_burst)
-        self.refused = 0
-        """Tokens that were wrong or expired, for ``/metrics``."""
 
     async def __call__(self, request: Request, shown: Shown) -> None:
         """Raise ``ApiError`` 401, 403 or 429 for who may not."""
@@ -96,10 +98,9 @@ class Doorkeeper:
             raise ApiError(429, "too_many_requests", "too many wrong tokens", "wait a minute")
         verdict = self._token.judge(shown.credentials) if shown is not None else "missing"
         if verdict != "right":
-            self.refused += 1
             if verdict == "wrong":
                 self._failures.take(client)
-            hint = f"rotate it with: {ROTATE}" if verdict == "expired" else "operator-web token show has it"
+            hint = f"rotate it with: {self._rotate}" if verdict == "expired" else "operator-web token show has it"
             raise ApiError(401, f"token_{verdict}", f"the control token is {verdict}", hint, _CHALLENGE)
         if (wait_s := self._commands.take(client)) > 0:
             headers = {"Retry-After": str(int(wait_s) + 1)}

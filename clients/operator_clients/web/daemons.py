@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -12,10 +13,11 @@ from operator_clients.web.stream import HEARTBEAT_S, Stream
 from operator_protocol.aio import AsyncFollower
 from operator_protocol.codec import Body
 from operator_protocol.endpoint import Endpoint
-from operator_protocol.errors import DeadlineExceeded, OperatorError
+from operator_protocol.errors import BadRequest, DeadlineExceeded, OperatorError
 from operator_protocol.events import FrameSeen, Joined, Resynced, Status, StatusChanged
 from operator_protocol.frames import Frame
-from operator_protocol.records import to_body
+from operator_protocol.models import ChapterState
+from operator_protocol.records import from_body, to_body
 from operator_protocol.requests import default_actor
 from operator_protocol.state import State
 
@@ -25,6 +27,7 @@ _REFUSED_AGAIN_S = 15.0
 """A key that is refused may be admitted later; ZeroMQ does not try again by itself."""
 _GRACE_S = 2.0
 """On top of a command's own deadline: the daemon's word that it is over says more than ours."""
+_log = logging.getLogger("operator_web")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@\[\]-]{0,63}")
 
 
@@ -51,6 +54,7 @@ class Daemon:
         self.resyncs = 0
         self._follower: AsyncFollower | None = None
         self._refused = ""
+        self._stopping = False
         self._titles: dict[int, str] = {}
         self._last_state = State()
         self._last_seq = 0
@@ -123,7 +127,11 @@ class Daemon:
                 await self._follow()
             except OperatorError as error:
                 self._refused = error.message
-                self.stream.connection_changed(error.message)
+            except Exception as error:
+                # A defect here must not leave the pages without this daemon for as long as the gateway runs.
+                _log.exception("following %s failed; it is tried again", self.name)
+                self._refused = f"following it failed: {type(error).__name__}"
+            self.stream.connection_changed(self._refused)
             await asyncio.sleep(_REFUSED_AGAIN_S)
             self._refused = ""
 
@@ -151,13 +159,23 @@ class Daemon:
             self.subscribers = body["subscribers"] if _is_count(body.get("subscribers")) else 0
             uptime = body.get("uptime")
             self.uptime_s = float(uptime) if isinstance(uptime, int | float) else 0.0
-        elif topic == "demo.chapter" and (chapter := self.state.demo) is not None:
-            self._titles[chapter.index] = chapter.title
+        elif topic == "demo.chapter":
+            # Of the frame: the state may be at a later chapter already.
+            with contextlib.suppress(BadRequest):
+                chapter = from_body(ChapterState, body)
+                self._titles[chapter.index] = chapter.title
         self.stream.frame(frame)
         if topic.startswith("devops."):
             self.stream.changed("devops")
 
+    def stop(self) -> None:
+        """The gateway ends: no tab and no command keeps it waiting."""
+        self._stopping = True
+        self.stream.end()
+
     def _unreachable(self) -> ApiError:
+        if self._stopping:
+            return ApiError(503, "stopping", "the gateway stops", "what was begun goes on")
         why = self._refused or f"no daemon answers at {self.endpoint.label}"
         return ApiError(503, "daemon_unreachable", why, "start one with: operatord start")
 
@@ -167,6 +185,7 @@ class Daemons:
 
     def __init__(self, addresses: Iterable[DaemonAddress]) -> None:
         self._by_name = {address.name: Daemon(address) for address in addresses}
+        self._tasks: list[asyncio.Task[None]] = []
 
     def __iter__(self) -> Iterator[Daemon]:
         return iter(self._by_name.values())
@@ -181,22 +200,23 @@ class Daemons:
             raise ApiError(404, "not_found", "this gateway follows no daemon of that name", f"known: {known}")
         return daemon
 
-    def end_streams(self) -> None:
-        """The gateway stops: no tab keeps it waiting."""
+    def stop(self) -> None:
+        """The gateway ends: streams do, and commands under way are answered that it does."""
         for daemon in self:
-            daemon.stream.end()
+            daemon.stop()
+        for task in self._tasks:
+            task.cancel()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow them all."""
-        tasks = [asyncio.create_task(daemon.run(), name=f"follow {daemon.name}") for daemon in self]
-        tasks.append(asyncio.create_task(self._beat(), name="heartbeats"))
+        self._tasks = [asyncio.create_task(daemon.run(), name=f"follow {daemon.name}") for daemon in self]
+        self._tasks.append(asyncio.create_task(self._beat(), name="heartbeats"))
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self.stop()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _beat(self) -> None:
         while True:

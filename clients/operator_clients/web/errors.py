@@ -127,6 +127,8 @@ def _told(failures: Sequence[Mapping[str, Any]]) -> str:
         # Pydantic names the branches of a union after its own insides.
         parts = [str(part) for part in failure.get("loc", ())[1:]]
         where = ".".join(part for part in parts if part.isdigit() or part.isidentifier()) or "body"
+        if failure.get("type") == "json_invalid":
+            where = "body"  # and not the position in it
         lines.append(f"{where}: {failure.get('msg', 'invalid')}")
     return "; ".join(lines) or "the request is not valid"
 

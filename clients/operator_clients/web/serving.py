@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,13 +19,16 @@ import uvicorn
 from operator_clients.web.app import create_app
 from operator_clients.web.daemons import Daemons
 from operator_clients.web.security.binding import check_binding
-from operator_clients.web.security.token import TokenKeeper
+from operator_clients.web.security.token import ControlToken, TokenKeeper
 from operator_clients.web.settings import Settings, bracketed, is_everywhere
-from operator_protocol.errors import BadRequest, Conflict
+from operator_protocol.errors import BadRequest, Conflict, OperatorError
 
 _BACKLOG = 512
-_GRACE_S = 3
-"""For answers that are under way when it is told to stop."""
+_GRACE_S = 1
+"""For answers that are under way when it is told to stop; then the guard says that it stops."""
+_LOOK_EVERY_S = 5
+"""For a token that was rotated."""
+_log = logging.getLogger("operator_web")
 
 
 class _Server(uvicorn.Server):
@@ -42,8 +47,8 @@ class _Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop: no new connections, no more streams, then what is under way."""
-        self._daemons.end_streams()
+        """Stop: no new connections, no more streams and commands, then what is under way."""
+        self._daemons.stop()
         await super().shutdown(sockets)
 
 
@@ -53,7 +58,8 @@ def serve(settings: Settings, *, any_port: bool = False, address_file: Path | No
     os.umask(0o077)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="operator-web: %(message)s")
     listener = _listener(settings, _ports(settings, any_port, address_file))
-    token = TokenKeeper(settings.token_file).ensure(settings.token_days)
+    keeper = TokenKeeper(settings.token_file)
+    address = _Address(_url(settings, listener), keeper.ensure(settings.token_days), address_file)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -66,11 +72,12 @@ def serve(settings: Settings, *, any_port: bool = False, address_file: Path | No
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=_GRACE_S,
         ws="none",
+        callback_notify=partial(address.keep_right, keeper),
+        timeout_notify=_LOOK_EVERY_S,
     )
-    _load_certificate(config)
-    url = _url(settings, listener)
-    with contextlib.closing(listener), _told(address_file, f"{url}#token={token.secret}"):
-        shown = f"{url}#token={token.secret}" if sys.stdout.isatty() and not settings.read_only else url
+    _load_certificate(config, settings)
+    with contextlib.closing(listener), address.told():
+        shown = str(address) if sys.stdout.isatty() and not settings.read_only else address.url
         print(f"operator-web: the console is at {shown}", flush=True)
         asyncio.run(_Server(config, app.state.daemons).serve([listener]))
     return 0
@@ -100,11 +107,17 @@ def _listener(settings: Settings, ports: Sequence[int]) -> socket.socket:
             return socket.create_server((settings.host.strip("[]"), port), family=family, backlog=_BACKLOG)
         except OSError as error:
             problem = error
-    why = problem.strerror if problem else ""
-    raise Conflict(f"cannot listen at {settings.host}:{settings.port}: {why}", "another --port, or --any-port")
+    number = problem.errno if problem and problem.errno else 0
+    # The words of create_server repeat the address; what resolving a name says has a number below zero.
+    why = os.strerror(number) if number > 0 else problem.strerror if problem else ""
+    hint = "another --port, or --any-port" if number == errno.EADDRINUSE else ""
+    raise Conflict(f"cannot listen at {bracketed(settings.host)}:{settings.port}: {why}", hint)
 
 
-def _load_certificate(config: uvicorn.Config) -> None:
+def _load_certificate(config: uvicorn.Config, settings: Settings) -> None:
+    for file in (settings.tls_cert, settings.tls_key):
+        if file is not None and not file.is_file():
+            raise BadRequest(f"there is no file {file}", "--tls-cert and --tls-key name the certificate and its key")
     try:
         config.load()
     except OSError as error:
@@ -116,19 +129,47 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     return f"{'https' if settings.tls else 'http'}://{host}:{listener.getsockname()[1]}/"
 
 
-@contextlib.contextmanager
-def _told(path: Path | None, url: str) -> Iterator[None]:
-    """``path`` has the address for as long as it is good for something; only its owner can read it."""
-    if path is None:
-        yield
-        return
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")  # 0600, by the umask
-        beside.replace(path)
-    except OSError as error:
-        raise BadRequest(f"cannot write {path}: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+class _Address:
+    """Where it listens, with the token, for who may read the file of ``--address-file``."""
+
+    def __init__(self, url: str, token: ControlToken, file: Path | None) -> None:
+        self.url = url
+        self._secret = token.secret
+        self._file = file
+
+    def __str__(self) -> str:
+        return f"{self.url}#token={self._secret}"
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """The file has it for as long as it is good for something; only its owner can read it."""
+        self._write()
+        try:
+            yield
+        finally:
+            if self._file is not None:
+                self._file.unlink(missing_ok=True)
+
+    async def keep_right(self, keeper: TokenKeeper) -> None:
+        """Tell the token that was rotated meanwhile: with the old one the address leads to a refusal."""
+        try:
+            now = keeper.current().secret
+        except OperatorError:
+            return  # nobody is let in as long as that is so, and who tries is told
+        if now == self._secret:
+            return
+        self._secret = now
+        try:
+            self._write()
+        except OperatorError as error:
+            _log.warning("the address file has an old token: %s", error)
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        beside = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        try:
+            beside.write_text(json.dumps({"url": str(self), "pid": os.getpid()}) + "\n")  # 0600, by the umask
+            beside.replace(self._file)
+        except OSError as error:
+            raise BadRequest(f"cannot write {self._file}: {error.strerror}") from error

@@ -19,6 +19,8 @@ from operator_protocol.endpoint import Endpoint, default_runtime_dir, resolve_en
 from operator_protocol.errors import BadRequest
 
 DEFAULT_PORT = 8970
+CONTROL_FILE = "web-token.json"
+"""In the state directory."""
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -103,7 +105,7 @@ class Settings:
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    token_file: Path = field(default_factory=lambda: default_state_dir() / "web-token.json")
+    token_file: Path = field(default_factory=lambda: default_state_dir() / CONTROL_FILE)
     token_days: float = 30.0
     read_only: bool = False
     services: ServicesSection = field(default_factory=ServicesSection)
@@ -166,13 +168,15 @@ def make_settings(section: WebSection, flags: Mapping[str, Any], environ: Mappin
         proxies=web.proxies,
         tls_cert=_path(web.tls_cert),
         tls_key=_path(web.tls_key),
-        token_file=_path(web.token_file) or default_state_dir(environ) / "web-token.json",
+        token_file=_path(web.token_file) or default_state_dir(environ) / CONTROL_FILE,
         token_days=web.token_days,
         read_only=web.read_only,
         services=services,
         kubernetes=kubernetes,
         limits=web.limits,
     )
+    if kubernetes.mock and (kubernetes.kubeconfig or kubernetes.context):
+        raise BadRequest("a cluster is either read or made up", "give --kubeconfig or --mock-k8s, not both")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise BadRequest("--tls-cert and --tls-key belong together")
     return settings

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from fastapi.sse import format_sse_event
 
 from operator_clients.web.encoding import age_seconds, iso, json_bytes
+from operator_clients.web.tail import Tail
 from operator_protocol.frames import Frame
 from operator_protocol.state import State
 from operator_protocol.topics import FAULT_COUNTDOWN
@@ -31,8 +32,6 @@ RING_FRAMES = 5_000
 """Some minutes of a busy demo."""
 TAB_BYTES = 2 << 20
 """What a tab may leave unread before it is given a snapshot instead; a snapshot is some 100 KiB."""
-TAIL_FRAMES = 400
-"""Of what reads like a log, in a snapshot."""
 _TOLD = ("action.", "agent.", "cluster.event", "coordination.", "demo.", "devops.", "fault.", "ticket.", "violation.")
 
 
@@ -96,7 +95,7 @@ class Stream:
         self._ring_bytes = 0
         self._floor = 0
         """Every frame of this epoch above it is in the ring."""
-        self._told: deque[Frame] = deque(maxlen=TAIL_FRAMES)
+        self._told = Tail()
         self._seen = 0
         """The last frame that was taken in here; the state may be a moment ahead."""
         self._tabs: set[_Tab] = set()
@@ -118,7 +117,10 @@ class Stream:
         self._ring_bytes = 0
         self._floor = seq
         self._told.clear()
-        self._told.extend(frame for frame in tail if frame.header.seq <= seq and _reads_like_a_log(frame))
+        for frame in tail:
+            if frame.header.seq <= seq and _reads_like_a_log(frame):
+                document = self._frame_document(frame)
+                self._told.add(document, len(json_bytes(document)))
         self._seen = seq
         for tab in self._tabs:
             self._restart(tab)
@@ -129,9 +131,10 @@ class Stream:
         if frame.topic.startswith("process.") and frame.topic.endswith(".log"):
             return
         seq = frame.header.seq
+        document = self._frame_document(frame)
+        data = event("frame", document, id=f"{self._epoch}-{seq}")
         if _reads_like_a_log(frame):
-            self._told.append(frame)
-        data = event("frame", self._frame_document(frame), id=f"{self._epoch}-{seq}")
+            self._told.add(document, len(data))
         self.counters.frames += 1
         self._ring.append(_Kept(seq, data))
         self._ring_bytes += len(data)
@@ -255,7 +258,7 @@ class Stream:
             document = {
                 **self._connection(),
                 "state": source.state.to_wire(),
-                "tail": [self._frame_document(frame) for frame in self._told],
+                "tail": self._told.documents(),
             }
             data = event("snapshot", document, id=f"{self._epoch}-{source.seq}")
             self._snapshot = (self._epoch, source.seq, data)

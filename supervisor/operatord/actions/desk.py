@@ -75,6 +75,7 @@ class ActionDesk:
             self._pace,
             self.switch,
             self._held,
+            self._kept_down,
             self._clock,
             self._wall,
         )
@@ -273,6 +274,10 @@ class ActionDesk:
     def executes(self) -> bool:
         """Whether something may be done without asking anybody."""
         return self._is_open and self._terms.policy.autonomy == "execute" and not self.switch.off
+
+    def _kept_down(self, target: str) -> bool:
+        process = self._state().processes.get(target)
+        return process is not None and process.stopped_by_command
 
     def _settle(self, action: Action) -> None:
         ran = action.status == "running"

@@ -11,8 +11,9 @@
 Between approval and beginning it may wait: for another action on the same target, for the cooldown, for the limit of
 actions a minute, for the story of a demo; and what is disruptive for whatever else is: two that are each harmless
 alone, a restart of a primary and one of its replica, take a shard away together. At its beginning everything is asked
-again: the switch, the ticket, the preconditions. What runs is not interrupted, by the switch neither: half of an
-action is worse than all of it.
+again: the switch, the ticket, the preconditions, and, if only the policy approved it, whether the target is down
+because somebody stopped it. What runs is not interrupted, by the switch neither: half of an action is worse than all
+of it.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from operator_protocol.errors import Conflict, DeadlineExceeded, InternalError, OperatorError
-from operator_protocol.models import Action, Risk, Ticket
+from operator_protocol.models import STOPPED_BY_COMMAND, Action, Risk, Ticket
 from operatord.actions.pace import Pace
 from operatord.actions.register import Entry, Register, describe
 from operatord.actions.registry import Registry
@@ -53,6 +54,8 @@ class Means:
     switch: Switch
     held: Callable[[], bool]
     """Whether what the policy approved has to wait for a story."""
+    kept_down: Callable[[str], bool]
+    """Whether that target is down because somebody asked for it: then nothing is done to it unasked."""
     clock: Clock
     wall: Clock
 
@@ -133,6 +136,9 @@ class Execution:
             return False  # it was stopped, or ran out of time, meanwhile
         if means.switch.off:
             self.stop(entry)
+            return False
+        if entry.by_policy and means.kept_down(action.target):
+            self._drop(entry, on_purpose(action.target))
             return False
         if self._pause(entry):
             return False  # others began while the preconditions were asked for: it waits on
@@ -222,6 +228,11 @@ class Execution:
                 return "failed", f"{done}, but the violation {_named(ticket)} is {open_still} after {within_s:g} s"
             await self._changed.wait()
         return "succeeded", f"{done}; {_named(ticket)} is over, seen {format_duration(means.clock() - since)} later"
+
+
+def on_purpose(target: str) -> str:
+    """Why the policy leaves a server alone."""
+    return f"{target} was {STOPPED_BY_COMMAND}, so nothing is done to it without asking"
 
 
 def _named(ticket: Ticket) -> str:

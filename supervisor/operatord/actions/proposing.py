@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from operator_protocol.errors import OperatorError
 from operator_protocol.models import Action, ActionKind, Recommendation, Ticket
-from operatord.actions.execution import Execution, Means
+from operatord.actions.execution import Execution, Means, on_purpose
 from operatord.actions.policy import Policy
 from operatord.actions.register import Entry, Outlets
 
@@ -50,7 +50,8 @@ class Proposer:
 
         A preliminary diagnosis is not acted upon. Advice to a person, what is pending already, what a person declined,
         and what could not be done now are passed over. On each target the first is run at once if the policy allows
-        its risk; those that follow are for the case that it does not help, and that is for a person to say.
+        its risk; those that follow are for the case that it does not help, and that is for a person to say. So is
+        whatever is to be done to a server that somebody stopped by command.
         """
         async with self._turn:
             policy, register = self._terms.policy, self._means.register
@@ -65,10 +66,11 @@ class Proposer:
             alone = may_execute and ticket.status != "escalated"
             for recommendation in ticket.diagnosis.actions:
                 target = recommendation.target
+                unasked = alone and not self._means.kept_down(target)
                 entry = await self._propose(ticket, recommendation)
                 if entry is not None:
                     made.append(entry.action)
-                    if alone and target not in taken and policy.executes(entry.action.risk):
+                    if unasked and target not in taken and policy.executes(entry.action.risk):
                         entry.by_policy = True
                         self._approve(entry, f"policy {policy}")
                 if entry is not None or register.pending(recommendation.kind, target):
@@ -105,6 +107,9 @@ class Proposer:
 
     def _proposal(self, ticket: Ticket, recommendation: Recommendation, kind: ActionKind) -> Action:
         diagnosis, now = ticket.diagnosis, self._means.wall()
+        reason = diagnosis.summary if diagnosis else ""
+        if self._means.kept_down(recommendation.target):
+            reason = f"{on_purpose(recommendation.target)}; {reason}"
         return Action(
             id=0,
             ticket=ticket.id,
@@ -113,7 +118,7 @@ class Proposer:
             status="proposed",
             # The catalogue's, never the diagnosis's own: a model may call anything safe.
             risk=kind.risk,
-            reason=diagnosis.summary[:_MAX_REASON_CHARS] if diagnosis else "",
+            reason=reason[:_MAX_REASON_CHARS],
             proposed_by=diagnosis.source if diagnosis else "",
             proposed_at=now,
             expires_at=now + self._terms.expires_s,

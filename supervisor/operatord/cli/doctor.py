@@ -17,6 +17,7 @@ from operatord.cli.findings import Finding, Verdict, guarded
 from operatord.cli.kept import WHAT_NEXT, kept_servers
 from operatord.config import load_config
 from operatord.faults.undo_journal import read_owed
+from operatord.origin import is_copy, require_own
 from operatord.paths import ensure_private_dir, lock_holder, resolve_dirs
 from operatord.subjects.registry import check_subject
 
@@ -46,6 +47,8 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
     yield guarded("runtime directory", lambda: _directory(runtime_dir, "--runtime-dir"))
     yield guarded("sockets", lambda: f"{runtime_endpoint(runtime_dir).control} fits into a socket address")
     yield guarded("state directory", lambda: _directory(state_dir, "--state-dir"))
+    if is_copy(state_dir):
+        yield guarded("copied state", lambda: _copied(state_dir))
     yield guarded("configuration", lambda: _configuration(args.config))
     yield _isolation()
     yield _disk(state_dir)
@@ -54,7 +57,7 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
     if kept := kept_servers(state_dir):
         yield Finding("kept servers", "warning", kept, WHAT_NEXT)
     try:
-        yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None)
+        yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None or is_copy(state_dir))
     except OperatorError as error:
         yield Finding("faults owed", "failed", error.message, error.hint)
 
@@ -115,6 +118,11 @@ def _directory(path: Path, option: str) -> str:
         return f"{path} will be made"
     ensure_private_dir(path, option)
     return f"{path} is ours and private"
+
+
+def _copied(state_dir: Path) -> str:
+    require_own(state_dir)
+    return f"{state_dir} is a copy of one that is at rest: what that has on record is set aside at the start"
 
 
 def _configuration(path: str | None) -> str:

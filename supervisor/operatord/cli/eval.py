@@ -7,7 +7,7 @@ from pathlib import Path
 from operator_protocol.errors import Conflict, Unavailable
 from operator_protocol.records import to_body
 from operatord.evaluation.campaign import read_campaign
-from operatord.evaluation.choosing import campaign_file
+from operatord.evaluation.choosing import campaign_file, shipped_campaigns
 from operatord.evaluation.plan import make_plan
 from operatord.evaluation.plot import draw
 from operatord.evaluation.report import compare, render
@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> int:
+    if args.campaign is None:
+        return _shipped(args)
     campaign, _ = read_campaign(campaign_file(args.campaign))
     trials = make_plan(campaign)
     if args.json:
@@ -41,6 +43,18 @@ def _plan(args: argparse.Namespace) -> int:
     for trial in trials:
         print(f"{trial.number:>5}  {trial.label}" + ("  (held out)" if trial.held_out else ""))
     print(f"{len(trials)} trials")
+    return 0
+
+
+def _shipped(args: argparse.Namespace) -> int:
+    """The campaigns that can be named without a file."""
+    found = [(name, read_campaign(file)[0]) for name, file in shipped_campaigns().items()]
+    told = [{"name": name, "title": one.title, "trials": len(make_plan(one))} for name, one in found]
+    if args.json:
+        print(json.dumps(told))
+        return 0
+    for one in told:
+        print(f"{one['name']:<12} {one['trials']:>5} trials  {one['title']}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from operatord.origin import is_copy
 from operatord.paths import lock_holder
 from operatord.processes.records import peek_living_servers
 
@@ -9,8 +10,8 @@ WHAT_NEXT = "operatord start --keep-cluster adopts them, operatord stop --server
 
 
 def kept_servers(state_dir: Path) -> str:
-    """Which run, with their pids, in one line; empty when none does, or a daemon has them."""
-    if lock_holder(state_dir) is not None:
+    """Which run, with their pids, in one line; empty when none does, or a daemon or another directory has them."""
+    if lock_holder(state_dir) is not None or is_copy(state_dir):
         return ""
     servers = peek_living_servers(state_dir / "servers.json")
     if not servers:

@@ -24,6 +24,10 @@ exit codes: 0 done; 1 refused or failed; 2 usage; 3 no daemon; 4 timed out
   operatord demo                  the whole story in this terminal, then everything stops
   operatord keys new NAME         let a client on another host attach, see docs/security.md
 """
+_WHICH = (
+    "Without --runtime-dir it is the one that $OPERATOR_ENDPOINT names, if that is a directory; over TCP there is"
+    " operatorctl."
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,12 +42,18 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     _start(commands)
-    stop = commands.add_parser("stop", help="stop the daemon and everything it started")
+    stop = commands.add_parser(
+        "stop", help="stop the daemon and everything it started", description=f"Stop the daemon. {_WHICH}"
+    )
     _directories(stop)
     stop.add_argument("--servers", action="store_true", help="also the servers that --keep-cluster left running")
     stop.add_argument("--timeout", type=float, default=30.0, metavar="S", help="how long to wait (default: 30)")
 
-    status = commands.add_parser("status", help="whether a daemon runs, and how it is")
+    status = commands.add_parser(
+        "status",
+        help="whether a daemon runs, and how it is",
+        description=f"Whether a daemon runs, and how it is. {_WHICH}",
+    )
     _directories(status)
     status.add_argument("--json", action="store_true", help="one JSON document")
 
@@ -128,7 +138,12 @@ Ctrl+C stops it and leaves no process; what was measured stays.
         help="run these trials only; KEY: kind, case, target, variant, repeat, part (seen, held-out, controls)",
     )
     plan = what.add_parser("plan", help="check a campaign, and list its trials in their order")
-    plan.add_argument("campaign", metavar="CAMPAIGN.toml")
+    plan.add_argument(
+        "campaign",
+        metavar="CAMPAIGN.toml",
+        nargs="?",
+        help="a file, or the name of a shipped one; without it the shipped ones are listed",
+    )
     plan.add_argument("--json", action="store_true", help="one JSON document")
     show = what.add_parser("show", help="the report of a run")
     show.add_argument("run", metavar="RUN", type=int, nargs="?", help="its number (default: the newest)")

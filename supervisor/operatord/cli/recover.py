@@ -17,6 +17,7 @@ from operatord.faults.undo_journal import UndoJournal, read_owed
 from operatord.local_engine import LocalEngine
 from operatord.noted_subject import NotedSubject, noted_subject
 from operatord.options import DaemonOptions
+from operatord.origin import take_over
 from operatord.paths import ensure_private_dir, lock_dir, lock_holder, noted_state_dir, resolve_dirs
 from operatord.processes.detached import DetachedServers
 from operatord.processes.records import ServerRecords
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         if (holder := lock_holder(state_dir)) is not None:
             raise Conflict(f"a daemon runs (pid {holder}): it knows what it owes", "ask it with: operatorctl recover")
         lock_dir(state_dir)
+        take_over(state_dir)
     options = _options(args, runtime_dir, state_dir)
     if (
         args.by_keeper is None

@@ -19,6 +19,7 @@ from operatord.keeper import run_keeper
 from operatord.leftovers import MARKER
 from operatord.noted_subject import NotedSubject
 from operatord.options import DaemonOptions
+from operatord.origin import note_origin, take_over
 from operatord.paths import ensure_private_dir, lock_dir, note_state_dir, resolve_dirs, sign_lock
 from operatord.processes.records import ServerRecords
 from operatord.subjects.registry import check_subject
@@ -59,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     ensure_private_dir(runtime_dir, "--runtime-dir")
     ensure_private_dir(state_dir, "--state-dir")
     locks = [lock_dir(runtime_dir), lock_dir(state_dir)] if runtime_dir != state_dir else [lock_dir(state_dir)]
+    if aside := take_over(state_dir):
+        print(f"operatord: {state_dir} is a copy; set aside, as not its own: {', '.join(aside)}", file=sys.stderr)
     note_state_dir(runtime_dir, state_dir)
     NotedSubject.of(subject, config).note(state_dir)
     if not args.keep_cluster and remove_network(state_dir):
@@ -106,6 +109,7 @@ def _first(told: dict[str, str | None]) -> str:
 
 
 def _keep(options: DaemonOptions, locks: list[int]) -> int:
+    note_origin(options.state_dir, options.runtime_dir)
     options_fd = options.to_fd()
     pass_fds = [*locks, options_fd, *([options.ready_fd] if options.ready_fd is not None else [])]
     return run_keeper(

@@ -10,12 +10,13 @@ from operator_protocol.requests import Requester
 from operatord.cli.kept import WHAT_NEXT, kept_servers
 from operatord.durations import format_duration
 from operatord.faults.undo_journal import read_owed
-from operatord.paths import lock_holder, resolve_dirs
+from operatord.origin import is_copy
+from operatord.paths import lock_holder, resolve_running_dirs
 
 
 def run(args: argparse.Namespace) -> int:
     """Print it; raises ``DaemonUnreachable`` if none answers."""
-    runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    runtime_dir, state_dir = resolve_running_dirs(args.runtime_dir, args.state_dir)
     try:
         with Requester(runtime_endpoint(runtime_dir)) as requester:
             status = requester.command("status", deadline_s=5.0)
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _owed(state_dir: Path) -> str:
     """The faults that a daemon which is gone has left, in a few words; empty when a daemon or its keeper is at it."""
-    if lock_holder(state_dir) is not None:
+    if lock_holder(state_dir) is not None or is_copy(state_dir):
         return ""
     return ", ".join(f"{owed.fault.kind} {owed.fault.target}" for owed in read_owed(state_dir / "undo.journal"))
 

@@ -14,7 +14,8 @@ from operator_protocol.errors import DaemonUnreachable, DeadlineExceeded, Operat
 from operator_protocol.requests import Requester
 from operatord.cli.aftermath import remove_containers, remove_network
 from operatord.cli.kept import WHAT_NEXT, kept_servers
-from operatord.paths import lock_dir, lock_holder, resolve_dirs
+from operatord.origin import require_own, take_over
+from operatord.paths import lock_dir, lock_holder, resolve_running_dirs
 from operatord.processes.records import ServerRecords, end_leftovers
 
 _POLL_S = 0.02
@@ -24,11 +25,13 @@ _START = "start one with: operatord start"
 
 def run(args: argparse.Namespace) -> int:
     """Stop; raises ``DaemonUnreachable`` if none runs, ``DeadlineExceeded`` if it takes too long."""
-    runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    runtime_dir, state_dir = resolve_running_dirs(args.runtime_dir, args.state_dir)
     endpoint = runtime_endpoint(runtime_dir)
     keeper = lock_holder(runtime_dir)
     if keeper is not None:
         _stop_daemon(endpoint, runtime_dir, state_dir, keeper, args.timeout)
+    if args.servers and keeper is None:
+        require_own(state_dir)
     kept = kept_servers(state_dir)
     if kept and args.servers:
         _end_servers(state_dir)
@@ -57,6 +60,7 @@ def _end_servers(state_dir: Path) -> None:
     """End what a daemon that is gone has kept, and what belongs to it."""
     lock = lock_dir(state_dir)
     try:
+        take_over(state_dir)
         asyncio.run(end_leftovers(ServerRecords(state_dir / "servers.json")))
         remove_network(state_dir)
         remove_containers(state_dir)

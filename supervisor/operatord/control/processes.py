@@ -5,7 +5,7 @@ from typing import Any
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, NotFound
-from operator_protocol.models import ProcessState
+from operator_protocol.models import STOPPED_BY_COMMAND, ProcessState
 from operator_protocol.records import to_body
 from operatord.control.context import Context
 from operatord.control.registry import Command, NoArgs
@@ -60,10 +60,10 @@ async def restart(context: Context, args: NameArgs) -> Body:
 
 
 async def stop(context: Context, args: NameArgs) -> Body:
-    """Stop a process; it stays stopped until ``restart``."""
+    """Stop a process; it stays stopped until ``restart``, and its state says that it was asked for."""
     _find(context, args.name)
     context.declared.take_over(args.name)
-    return {"process": to_body(await context.processes.stop(args.name))}
+    return {"process": to_body(await context.processes.stop(args.name, STOPPED_BY_COMMAND))}
 
 
 async def shutdown(context: Context, _: NoArgs) -> Body:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from operator_protocol.codec import pack
 from operator_protocol.coordination import MAX_ERROR_CHARS, MAX_NAME_CHARS, MAX_STEPS, MAX_TITLE_CHARS
 from operator_protocol.errors import BadRequest, Conflict, NotFound
 from operator_protocol.models import DevOpsActivity, DevOpsStep
-from operator_protocol.records import from_body
+from operator_protocol.records import from_body, to_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,11 @@ def read(kind: str, description: str) -> Telling | None:
         told = from_body(telling, said)
     except BadRequest as error:
         raise _unreadable(kind, f"does not fit: {error.message.removeprefix(telling.__name__ + '.')}") from None
+    try:
+        pack(to_body(told))
+    except ValueError:
+        # JSON can spell half of a surrogate pair; kept, it would be in the way of every list and of the next start.
+        raise _unreadable(kind, "has a text that is no Unicode") from None
     _check(kind, told)
     return told
 

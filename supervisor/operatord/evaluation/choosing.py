@@ -3,20 +3,30 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from operator_protocol.errors import BadRequest
+from operator_protocol.errors import BadRequest, NotFound
 from operatord.evaluation.plan import Trial
 
 
 def campaign_file(named: str) -> Path:
-    """A file, or the one that is shipped under this name."""
+    """A file, or the one that is shipped under this name. Raises ``NotFound`` with those that are, for a bare name."""
     path = Path(named)
     if path.exists() or path.suffix or path.name != named:
         return path
+    shipped = shipped_campaigns()
+    if named not in shipped:
+        raise NotFound(
+            f"there is no campaign {named!r}", f"shipped are {', '.join(shipped)}; or name a file: {named}.toml"
+        )
+    return shipped[named]
+
+
+def shipped_campaigns() -> dict[str, Path]:
+    """The campaigns that come with the daemon, by name."""
     here = Path(__file__).resolve()
     for place in (here.parents[1] / "deploy" / "campaigns", here.parents[3] / "deploy" / "campaigns"):
-        if (shipped := place / f"{named}.toml").is_file():
-            return shipped
-    return path
+        if place.is_dir():
+            return {file.stem: file for file in sorted(place.glob("*.toml"))}
+    return {}
 
 
 def only(trials: Sequence[Trial], conditions: Sequence[str]) -> tuple[Trial, ...]:

@@ -156,11 +156,16 @@ class ServerRecords:
 
 def peek_living_servers(path: Path) -> list[ServerRecord]:
     """The servers on the record ``path`` that run now, for those who only look; none if it cannot be read."""
+    return [record for record in peek_living(path) if record.kind == "server"]
+
+
+def peek_living(path: Path) -> list[ServerRecord]:
+    """Likewise all that runs, workers and tools as well."""
     try:
         _, records = _read(path, procfs.boot_id())
     except (OSError, *_NONSENSE):
         return []
-    return [record for record in records if record.kind == "server" and procfs.is_alive(record.id)]
+    return [record for record in records if procfs.is_alive(record.id)]
 
 
 _NONSENSE = (ValueError, KeyError, TypeError, OperatorError)

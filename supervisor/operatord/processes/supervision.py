@@ -274,11 +274,11 @@ class Supervision:
         self.fire(slot, decision.event, decision.reason)
 
     async def _terminate(self, slot: Slot) -> None:
-        reason = await self._stopper.end(slot)
-        if not reason:
+        problem = await self._stopper.end(slot)
+        if not problem:
             self._incarnations.strike_out(slot)
         slot.stopping = None
-        self.fire(slot, Event.GONE, reason)
+        self.fire(slot, Event.GONE, problem or slot.reason)
         self._stopper.end_strays()
 
     def _fork_server_ended(self, slot: Slot, ended: ExitStatus) -> None:

@@ -249,10 +249,13 @@ class ProcessTable:
             await asyncio.wait([slot.starting])
         return self.state(name)
 
-    async def stop(self, name: str) -> ProcessState:
-        """Stop ``name``; it stays stopped until ``restart``. Returns its state."""
+    async def stop(self, name: str, reason: str = "") -> ProcessState:
+        """Stop ``name`` for ``reason``; it stays stopped until ``restart``. Returns its state."""
         slot = self._slot(name)
-        await self._stop(slot)
+        await self._stop(slot, reason)
+        if reason and not slot.reason:
+            # It may have been down before, or about to be, for no reason that anybody gave.
+            self.explain(name, reason)
         return slot.state(self._clock())
 
     async def stop_all(self) -> None:
@@ -306,8 +309,8 @@ class ProcessTable:
         on_state, _ = self._sinks
         on_state(state)
 
-    async def _stop(self, slot: Slot) -> None:
-        self._running.fire(slot, Event.STOP)
+    async def _stop(self, slot: Slot, reason: str = "") -> None:
+        self._running.fire(slot, Event.STOP, reason)
         if slot.stopping is not None:
             await asyncio.shield(slot.stopping)
 

@@ -10,6 +10,7 @@ from tests.clients.scripted import ScriptedDaemon, any_json
 
 from operator_clients.ctl.cli import main
 from operator_protocol.codec import Body
+from operator_protocol.coordination import MAX_DESCRIPTION_CHARS
 from operator_protocol.errors import NotFound
 from operator_protocol.models import CoordinationMessage, DevOpsActivity, DevOpsStep, MessagePayload
 from operator_protocol.records import to_body
@@ -69,6 +70,19 @@ def test_what_follows_names_the_operation_by_its_id(published: ScriptedDaemon, c
     ctl("devops", "fail", "deploy-7", "--error", "x" * 5_000)
     kind, failed = said(published)
     assert (kind, len(failed["error"])) == ("DEVOPS_FAILED", 4_000)
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"),
+    [("caf\udce9", "caf\ufffd"), ("\x1b" * 9_000, "\x1b" * 1_332 + "…"), ("x" * 9_000, "x" * 3_999 + "…")],
+)
+def test_whatever_bytes_a_log_has_its_operation_is_told(
+    published: ScriptedDaemon, ctl: Ctl, error: str, sent: str
+) -> None:
+    assert ctl("devops", "fail", "deploy-7", "--error", error).returncode == 0
+    description = published.asked("publish")[-1]["payload"]["description"]
+    assert json.loads(description)["error"] == sent
+    assert len(description) <= MAX_DESCRIPTION_CHARS
 
 
 def test_json_and_the_endpoint_are_taken_before_and_behind_the_action(published: ScriptedDaemon, ctl: Ctl) -> None:

@@ -125,8 +125,12 @@ def test_without_operations_the_answer_is_empty_and_current_is_null(runtime_dir:
     with ScriptedDaemon(runtime_dir) as daemon:
         daemon.on("devops", lambda _: {"current": None, "recent": []})
         whole, current = ask(runtime_dir, story)
+        daemon.on("devops", lambda _: {**FULL, "current": None})
+        over, nothing = ask(runtime_dir, story)
     assert (whole.status_code, whole.json()["current"], whole.json()["recent"]) == (200, None, [])
     assert (current.status_code, current.json()) == (200, None)
+    # What is over is not under way.
+    assert (over.json()["current"], len(over.json()["recent"]), nothing.json()) == (None, 1, None)
 
 
 def test_the_operation_under_way_is_told_alone(runtime_dir: Path) -> None:
@@ -138,13 +142,13 @@ def test_the_operation_under_way_is_told_alone(runtime_dir: Path) -> None:
 @pytest.mark.criterion("US-08", "limit from 1 to 100, 10 by default")
 def test_a_limit_out_of_range_is_a_422_and_a_daemon_that_there_is_not_a_404(runtime_dir: Path) -> None:
     async def story(client: httpx.AsyncClient) -> list[int]:
-        asked = [{"limit": value} for value in ("0", "101", "ten", "1", "100")] + [{"daemon": "nobody"}]
+        asked = [{"limit": value} for value in ("0", "101", "ten", "1", "100")] + [{"daemon": "nobody"}, {}]
         return [(await client.get(ACTIVITY, params=one)).status_code for one in asked]
 
     with ScriptedDaemon(runtime_dir) as daemon:
         daemon.on("devops", lambda _: FULL)
-        assert ask(runtime_dir, story) == [422, 422, 422, 200, 200, 404]
-        assert daemon.asked("devops") == [{"limit": 1}, {"limit": 100}]
+        assert ask(runtime_dir, story) == [422, 422, 422, 200, 200, 404, 200]
+        assert daemon.asked("devops") == [{"limit": 1}, {"limit": 100}, {"limit": 10}]
 
 
 def test_many_who_ask_at_once_share_an_answer_that_is_newer_than_their_question(runtime_dir: Path) -> None:
@@ -174,9 +178,12 @@ def test_many_who_ask_at_once_share_an_answer_that_is_newer_than_their_question(
 @pytest.mark.criterion("US-08", "coordination down: 503")
 @pytest.mark.criterion("defect-4", "without the daemon the activity is a 503, never an empty list")
 def test_without_a_daemon_an_empty_list_would_be_told_and_a_503_is(runtime_dir: Path) -> None:
-    down = ask(runtime_dir, lambda client: client.get(ACTIVITY), live=False)
-    assert (down.status_code, down.json()["error"]["code"]) == (503, "daemon_unreachable")
-    assert down.headers["Retry-After"]
+    async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.get(ACTIVITY), await client.get(f"{ACTIVITY}/current")]
+
+    for down in ask(runtime_dir, story, live=False):
+        assert (down.status_code, down.json()["error"]["code"]) == (503, "daemon_unreachable")
+        assert down.headers["Retry-After"]
 
 
 @pytest.mark.criterion("defect-4", "a store that fails and a daemon that hangs are a 503 too")

@@ -1,9 +1,14 @@
 """What a gateway asks of its daemon, and how it passes on what the daemon says."""
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 from tests.clients import bodies
 from tests.clients.scripted import Script, ScriptedDaemon
-from tests.real_gateway import RealGateway
+from tests.clients.web.waiting import until, until_live
+from tests.real_gateway import RealGateway, running_gateway
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, NotFound
@@ -93,6 +98,11 @@ def test_an_order_that_cannot_be_meant_is_refused_before_the_daemon_hears_of_it(
     assert len(scripted.requests) == before
 
 
+def test_a_number_that_the_wire_cannot_carry_is_refused_and_no_defect(gateway: RealGateway) -> None:
+    answer = gateway.post("/api/faults", {"params": {"x": 10**30}})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_request")
+
+
 def test_tickets_come_in_pages_and_one_with_all_that_was_said(gateway: RealGateway, scripted: ScriptedDaemon) -> None:
     ticket = to_body(bodies.ticket(7))
 
@@ -122,12 +132,39 @@ def test_the_catalogue_of_faults_is_passed_on(gateway: RealGateway, scripted: Sc
 def test_chapters_are_named_once_they_were_seen(gateway: RealGateway, scripted: ScriptedDaemon) -> None:
     scripted.publish("demo.chapter", bodies.chapter(1))
     scripted.publish("demo.chapter", bodies.chapter(2))
-    told = gateway.get("/api/chapters").json()
-    titles = [chapter["title"] for chapter in told["chapters"]]
-    assert titles[1] and titles[2] and titles[0] is None
-    assert told["current"]["index"] == 2
+
+    def titles() -> list[str | None]:
+        return [chapter["title"] for chapter in gateway.get("/api/chapters").json()["chapters"]]
+
+    until(lambda: sum(map(bool, titles()[1:3])) == 2, "both chapters")
+    assert titles()[0] is None
+    assert gateway.get("/api/chapters").json()["current"]["index"] == 2
 
 
 def test_figures_that_are_no_numbers_are_sent_as_nothing(gateway: RealGateway, scripted: ScriptedDaemon) -> None:
     scripted.on("faults", lambda _: {"kinds": [{"x": float("nan")}, {"x": float("inf")}, {"x": b"\xff"}], "owed": []})
     assert gateway.get("/api/faults/catalogue").json()["kinds"][:2] == [{"x": None}, {"x": None}]
+
+
+def test_a_gateway_that_stops_says_so_to_who_waits_for_a_command_or_sends_half_of_one(
+    scripted: ScriptedDaemon, tmp_path: Path
+) -> None:
+    def never(_: Body) -> Script:
+        yield 600.0
+        return {}
+
+    scripted.on("previous", never)
+    with running_gateway(tmp_path, runtime_dir=scripted.directory) as gateway:
+        until_live(gateway)
+        host, port = gateway.url.removeprefix("http://").split(":")
+        with ThreadPoolExecutor() as pool, socket.create_connection((host, int(port)), timeout=60) as half:
+            head = f"POST /api/demo/goto HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n"
+            half.sendall(f"{head}Authorization: Bearer {gateway.token}\r\n\r\n{{".encode())
+            before = len(scripted.asked("previous"))
+            waiting = pool.submit(gateway.post, "/api/demo/previous")
+            until(lambda: len(scripted.asked("previous")) > before, "the command to reach the daemon")
+            assert gateway.stop() == 0
+            told = waiting.result()
+            assert (told.status_code, told.json()["error"]["code"]) == (503, "stopping")
+            assert half.recv(1_000).startswith(b"HTTP/1.1 503")
+        assert "Traceback" not in gateway.log()

@@ -1,5 +1,6 @@
 """A gateway and daemons that come and go: what a page is told, and what commands answer meanwhile."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,11 @@ from tests.bus_daemon import running_bus, violation
 from tests.clients.web.waiting import until, until_live
 from tests.real_gateway import RealGateway, running_gateway
 from tests.sse import Tab
+
+from operator_clients.web.daemons import Daemon, DaemonAddress
+from operator_clients.web.errors import ApiError
+from operator_protocol.endpoint import Endpoint
+from operator_protocol.keyfile import CurveKeys
 
 
 def _connections(gateway: RealGateway) -> dict[str, str]:
@@ -100,3 +106,23 @@ def test_a_flood_reaches_fifty_pages_whole_or_as_a_snapshot(tmp_path: Path) -> N
                     break
             assert numbers == sorted(set(numbers))
             tab.__exit__(None, None, None)
+
+
+def test_a_defect_in_following_would_leave_the_pages_without_that_daemon_and_is_told_and_tried_again() -> None:
+    # Keys are checked where they are read from their file; nobody expects these behind that.
+    keys = CurveKeys("east", "read", "no key", "no key", "no key")
+    address = "tcp://127.0.0.1:9"
+    nowhere = Endpoint(address, address, address, "nowhere", keys)
+
+    async def story() -> None:
+        daemon = Daemon(DaemonAddress("east", nowhere))
+        following = asyncio.create_task(daemon.run())
+        async with asyncio.timeout(60):
+            while daemon.connection != "lost":
+                await asyncio.sleep(0.01)
+        assert not following.done()
+        with pytest.raises(ApiError, match="following it failed"):
+            await daemon.perform("status")
+        following.cancel()
+
+    asyncio.run(story())

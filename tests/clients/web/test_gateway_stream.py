@@ -11,6 +11,7 @@ from tests.clients.web.waiting import until
 from tests.real_gateway import RealGateway
 from tests.sse import Tab
 
+from operator_clients.web.tail import BYTES, FRAMES, Tail
 from operator_protocol.models import DevOpsActivity
 
 VIOLATION = "violation.opened"
@@ -56,6 +57,18 @@ def test_what_reads_like_a_log_comes_with_the_snapshot(gateway: RealGateway, scr
     assert len({frame["seq"] for frame in tail}) == len(tail)
 
 
+def test_long_diagnoses_told_again_and_again_would_fill_every_snapshot_and_leave_it_in_bounds() -> None:
+    tail = Tail()
+    tail.add({"body": "long"}, 10 * BYTES)
+    assert tail.documents() == [{"body": "long"}]
+    for number in range(2_000):
+        tail.add({"number": number}, 100)
+    assert [one["number"] for one in tail.documents()] == list(range(2_000 - FRAMES, 2_000))
+    for number in range(100):
+        tail.add({"number": number}, BYTES // 4)
+    assert [one["number"] for one in tail.documents()] == [96, 97, 98, 99]
+
+
 def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice(
     gateway: RealGateway, scripted: ScriptedDaemon
 ) -> None:
@@ -89,6 +102,7 @@ def test_a_page_hears_a_heartbeat_while_nothing_happens(tab: Tab) -> None:
     assert tab.next("heartbeat").data["now"].endswith("Z")
 
 
+@pytest.mark.criterion("US-09", "an open page is told that something has changed")
 def test_pages_are_told_to_ask_again_for_devops(gateway: RealGateway, scripted: ScriptedDaemon, tab: Tab) -> None:
     tab.next("snapshot")
     scripted.publish("devops.activity", DevOpsActivity("a", "deploy", "in_progress", 1.0, 1.0))

@@ -1,6 +1,7 @@
 """What the settings of a gateway let in and keep out, asked over ASGI without a process."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -91,13 +92,15 @@ def test_without_a_proxy_an_allowed_host_is_no_origin_for_other_hosts(settings: 
         (("--host", "::"), "--tls-cert"),
         (("--host", "192.0.2.1"), "without TLS"),
         (("--tls-cert", "nothing.pem"), "belong together"),
-        (("--tls-cert", "/nothing.pem", "--tls-key", "/nothing.pem"), "certificate"),
+        (("--tls-cert", "/nothing.pem", "--tls-key", "/nothing.pem"), "no file /nothing.pem"),
         (("--catalogue", "/nothing.toml"), "nothing.toml"),
         (("--metrics-url", "not a url"), "metrics URL"),
         (("--metrics-url", "http://127.0.0.1:1", "--mock-metrics"), "not both"),
+        (("--kubeconfig", "/nothing", "--mock-k8s"), "not both"),
         (("--config", "/nothing.toml"), "nothing.toml"),
         (("--endpoint", "a=/x", "--endpoint", "a=/y"), "two daemons"),
         (("--endpoint", "a b=/x"), "cannot name a daemon"),
+        (("--allow-host", "https://console.example.org"), "is no host"),
     ],
 )
 def test_what_may_not_be_is_refused_in_one_line_before_it_listens(
@@ -112,6 +115,25 @@ def test_what_may_not_be_is_refused_in_one_line_before_it_listens(
     assert words in told.err
     assert len(told.err.strip().splitlines()) == 1
     assert not told.out
+
+
+def test_a_port_that_is_taken_is_told_once_with_the_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        before = os.umask(0o077)
+        try:
+            assert main(["--port", str(port), "--token-file", str(tmp_path / "token.json")]) == 1
+        finally:
+            os.umask(before)
+    told = capsys.readouterr().err
+    assert told.count(str(port)) == 1
+    assert "--any-port" in told
+
+
+def test_a_body_that_is_no_json_is_called_that(settings: Settings, opened: Open) -> None:
+    answer = opened(settings).post("/api/faults", content=b'{"kind":', headers={"Content-Type": "application/json"})
+    assert _code(answer) == (422, "bad_parameter")
+    assert answer.json()["error"]["message"].startswith("body: ")
 
 
 def test_an_unknown_key_of_the_configuration_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """Who is let in by a running gateway, and who is turned away with which answer."""
 
+import contextlib
 import json
+import shlex
 import socket
 import ssl
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.clients.scripted import ScriptedDaemon
+from tests.clients.web.waiting import until
 from tests.real_gateway import RealGateway, running_gateway
 from tests.standins.certificates import make_certificates
 
@@ -91,11 +94,15 @@ def test_an_expired_token_is_refused_and_a_rotated_one_replaces_the_old_at_once(
     gateway.token_file.write_text(json.dumps({**json.loads(kept), "expires_at": time.time() - 1}))
     expired = gateway.post("/api/session")
     assert _refusal(expired) == (401, "token_expired")
-    assert "operator-web token rotate" in expired.json()["error"]["hint"]
-    command = [sys.executable, "-m", "operator_clients.web", "token", "rotate", "--token-file", str(gateway.token_file)]
+    hint = expired.json()["error"]["hint"]
+    assert hint == f"rotate it with: operator-web token rotate --token-file {gateway.token_file}"
+    command = [sys.executable, "-m", "operator_clients.web", *shlex.split(hint.partition("operator-web ")[2])]
     rotated = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
     assert gateway.post("/api/session", token=rotated).status_code == 204
     assert _refusal(gateway.post("/api/session")) == (401, "token_wrong")
+    told = gateway.directory / "address.json"
+    until(lambda: json.loads(told.read_text())["url"].endswith(f"#token={rotated}"), "the address to have it")
+    assert told.stat().st_mode & 0o777 == 0o600
     gateway.token_file.write_text(kept)
     assert gateway.post("/api/session").status_code == 204
 
@@ -118,6 +125,19 @@ def test_a_body_that_is_too_large_is_refused_unread(gateway: RealGateway) -> Non
         for _ in range(40):
             wire.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n")
         assert wire.recv(1_000).startswith(b"HTTP/1.1 413")
+
+
+def test_a_stream_that_is_sent_a_body_without_end_ends_and_nothing_is_a_defect(gateway: RealGateway) -> None:
+    host, port = gateway.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as wire:
+        wire.sendall(f"GET /api/stream HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        with contextlib.suppress(OSError):
+            for _ in range(40):
+                wire.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+            while wire.recv(1 << 16):
+                pass
+    assert gateway.get("/healthz").status_code == 200
+    assert "Traceback" not in gateway.log()
 
 
 def test_every_answer_has_the_headers_that_protect_and_none_that_opens(gateway: RealGateway) -> None:

@@ -73,6 +73,29 @@ def test_show_prints_the_token_alone_and_rotate_a_new_one(tmp_path: Path, capsys
     assert capsys.readouterr().out.strip() != made
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "inf", "nan", "4000"])
+def test_a_token_that_never_ends_or_never_begins_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], days: str
+) -> None:
+    file = tmp_path / "token.json"
+    with pytest.raises(SystemExit, match="2"):
+        main(["token", "rotate", "--token-file", str(file), "--days", days])
+    assert "number of days" in capsys.readouterr().err
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "4000", "soon"])
+def test_a_token_that_would_be_good_for_nothing_is_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], days: str
+) -> None:
+    file = tmp_path / "token.json"
+    with pytest.raises(SystemExit) as ended:
+        main(["token", "rotate", "--token-file", str(file), "--days", days])
+    assert ended.value.code == 2
+    assert "is not a number of days" in capsys.readouterr().err
+    assert not file.exists()
+
+
 def test_no_file_is_no_token(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         read_token(tmp_path / "none")

@@ -10,12 +10,14 @@ from tests.supervisor.faults.toy_cluster import Timeline, ToyCluster, settle
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, NotFound, OperatorError
 from operator_protocol.models import (
+    STOPPED_BY_COMMAND,
     Action,
     ActionKind,
     Autonomy,
     ClusterHealth,
     Diagnosis,
     FaultParam,
+    ProcessState,
     Recommendation,
     Risk,
     Ticket,
@@ -24,6 +26,7 @@ from operator_protocol.models import (
 )
 from operator_protocol.records import from_body, to_body
 from operator_protocol.state import State
+from operator_protocol.topics import process_state
 from operatord.actions.desk import ActionDesk
 from operatord.actions.pace import Pace
 from operatord.actions.policy import Policy
@@ -175,6 +178,10 @@ class ActingBench:
         self.cluster.engine.signal(node, signal.SIGKILL)
         await self.look()
         return next(ticket for ticket in self.tickets.unresolved() if ticket.node == node)
+
+    def stopped_by_command(self, node: str) -> None:
+        """A person stops it: the process table says so."""
+        self.publish(process_state(node), to_body(ProcessState(node, "stopped", "server", reason=STOPPED_BY_COMMAND)))
 
     async def diagnosed(self, ticket: Ticket, *actions: Recommendation) -> None:
         """The agent answers."""

@@ -279,6 +279,35 @@ def test_a_precondition_that_ends_between_approval_and_beginning_ends_the_action
     on_bench(tmp_path, test, "execute")
 
 
+def test_what_a_person_stopped_is_not_started_without_asking(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        bench.stopped_by_command("node-0")
+        await bench.killed_and_diagnosed()
+        (proposed,) = bench.desk.pending()
+        assert (proposed.status, proposed.decided_by) == ("proposed", "")
+        assert proposed.reason.startswith("node-0 was stopped by command, so nothing is done to it without asking; ")
+        await bench.desk.approve(proposed.id, "alice")
+        await settle()
+        assert bench.actor.done == ["start_node node-0"]
+
+    on_bench(tmp_path, test, "execute")
+
+
+def test_what_is_stopped_after_all_is_left_alone_though_the_policy_had_approved(tmp_path: Path) -> None:
+    async def test(bench: ActingBench) -> None:
+        bench.held = True
+        await bench.killed_and_diagnosed()
+        assert bench.desk.pending()[0].status == "approved"
+        bench.stopped_by_command("node-0")
+        bench.held = False
+        bench.desk.release()
+        await settle()
+        assert "node-0 was stopped by command" in bench.last("action.expired").result
+        assert bench.actor.done == []
+
+    on_bench(tmp_path, test, "execute")
+
+
 def test_the_kill_switch_stops_an_action_between_approval_and_execution(tmp_path: Path) -> None:
     async def test(bench: ActingBench) -> None:
         bench.held = True

@@ -139,6 +139,15 @@ def test_what_expires_is_told_so_that_no_client_goes_on_showing_it(bench: Bench)
     assert [one.type for one in bench.state.coordination.values()] == ["DEVOPS_STARTED"]
 
 
+@pytest.mark.criterion("US-08", "the newest of the last 24 hours, as many as are asked for")
+def test_of_many_operations_the_newest_are_told_as_many_as_are_asked_for(bench: Bench) -> None:
+    for number in range(5):
+        bench.now += 1
+        bench.start(str(number))
+        bench.devops("COMPLETE", str(number))
+    assert [one.id for one in bench.desk.activities(3, 24)[1]] == ["4", "3", "2"]
+
+
 @pytest.mark.criterion("US-08", "activities survive a restart of the daemon")
 def test_a_daemon_that_starts_again_has_everything_and_tells_it(bench: Bench) -> None:
     bench.start("over")

@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.supervisor.coordination.coordination_cases import ANY, HOUR_S, Bench
 
+from operator_protocol.codec import pack
 from operator_protocol.errors import BadRequest, Conflict, NotFound
 from operator_protocol.models import MessagePayload
 
@@ -145,6 +146,27 @@ def test_prose_with_a_payload_at_its_end_would_be_dropped_and_is_refused_with_wh
     assert told in refusal.value.message
     assert '"activity_id": "deploy-7"' in refusal.value.hint
     assert len(bench.frames) == frames
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("STARTED", {"operation": "Deploy \ud800", "steps": ["pull"]}),
+        ("STARTED", {"operation": "Deploy", "steps": ["pull", "\udfff"]}),
+        ("FAILED", {"error": "\ud83d"}),
+    ],
+)
+def test_half_of_a_surrogate_pair_would_stop_every_list_and_the_next_start_and_is_refused(
+    bench: Bench, kind: str, said: dict[str, object]
+) -> None:
+    bench.start()
+    with pytest.raises(BadRequest, match="no Unicode"):
+        bench.devops(kind, "deploy-7" if kind == "FAILED" else "deploy-8", **said)
+    bench.restart()
+    assert bench.desk.activity("deploy-7").status == "in_progress"
+    assert bench.desk.activities(10, 24.0)[1] == []
+    for _, body in bench.frames:
+        pack(body)
 
 
 def test_an_operation_or_a_step_that_there_is_not_is_refused_with_those_there_are(bench: Bench) -> None:

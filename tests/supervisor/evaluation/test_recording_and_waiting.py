@@ -1,5 +1,6 @@
 """What a trial shows comes from frames; what it waits for next, and what it may begin on, follow from that."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from operator_protocol.models import (
 )
 from operator_protocol.records import to_body
 from operator_protocol.state import State
+from operatord.cli.main import main
 from operatord.evaluation.campaign import Limits, read_campaign
 from operatord.evaluation.choosing import campaign_file, only
 from operatord.evaluation.plan import check_plan, choose_nodes, make_plan
@@ -214,4 +216,21 @@ def test_shipped_campaigns_are_found_by_name_and_cover_every_fault_on_every_role
     held_out = only(shipped, ["part=held-out"])
     assert any(len(trial.injections) > 1 for trial in held_out)
     assert any(injection.after_s for trial in held_out for injection in trial.injections)
-    assert campaign_file("no-such-campaign") == Path("no-such-campaign")
+    assert campaign_file("no-such-campaign.toml") == Path("no-such-campaign.toml")
+
+
+@pytest.mark.parametrize("what", ["plan", "run"])
+def test_a_campaign_that_is_not_there_is_answered_with_those_that_are(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path)] if what == "run" else []
+    assert main(["eval", what, "no-such-campaign", *out]) == 1
+    assert "shipped are quick, valkey" in capsys.readouterr().err
+
+
+def test_a_plan_is_made_of_a_shipped_campaign_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "plan", "quick"]) == 0
+    assert capsys.readouterr().out.endswith("3 trials\n")
+    assert main(["eval", "plan", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["trials"]) for one in listed if one["name"] == "quick"] == [("quick", 3)]

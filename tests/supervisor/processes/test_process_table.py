@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from operator_protocol.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, Unavailable
+from operator_protocol.models import STOPPED_BY_COMMAND
 from operatord import procfs
 from operatord.processes.backoff import BackoffPolicy
 from operatord.processes.lifecycle import Patience
@@ -362,6 +363,24 @@ def test_a_command_that_cannot_be_run_is_refused_by_name(host: MakeHost, argv: l
             with pytest.raises(Unavailable, match="cannot start sleep"):
                 await h.table.launch("valkey-0", ["sleep", "1"], cwd=Path("/no/such/directory"))
             await h.table.launch("valkey-0", ["sleep", "60"])
+
+    asyncio.run(story())
+
+
+def test_a_server_that_was_stopped_for_a_reason_keeps_it_until_it_is_started(host: MakeHost) -> None:
+    async def story() -> None:
+        async with host() as h:
+            for ended_before in (False, True):
+                await h.table.launch("valkey-0", ["sleep", "60"])
+                if ended_before:
+                    await h.table.terminate("valkey-0")
+                    assert h.table.state("valkey-0").reason == ""
+                stopped = await h.table.stop("valkey-0", STOPPED_BY_COMMAND)
+                assert stopped.stopped_by_command
+                assert h.table.state("valkey-0") == stopped
+                assert not (await h.table.restart("valkey-0")).stopped_by_command
+                await h.table.terminate("valkey-0")
+                assert not h.table.state("valkey-0").stopped_by_command
 
     asyncio.run(story())
 

@@ -97,7 +97,7 @@ class Story:
         health = ClusterHealth("valkey", not down, reason, list(self.nodes.values()), T0 + at)
         self.see(at, "cluster.health", health)
 
-    def process(self, at: float, name: str, state: str, *, pid: int | None = None, **end: int) -> None:
+    def process(self, at: float, name: str, state: str, *, pid: int | None = None, **end: int | str) -> None:
         body = {"name": name, "state": state, "kind": "server", "pid": pid, "since_at": T0 + at, **end}
         self.see(at, f"process.{name}.state", from_body(ProcessState, body))
 
@@ -201,14 +201,14 @@ def replica_killed() -> Dossier:
     return story.dossier(3.0, "node_down", "valkey-4")
 
 
-def primary_stopped() -> Dossier:
-    """SIGTERM: the server says goodbye and exits with 0."""
+def primary_stopped(reason: str = "") -> Dossier:
+    """SIGTERM: the server says goodbye and exits with 0. Of a ``reason`` the supervisor's own state tells."""
     story = Story()
     story.log(0.0, "valkey-1", "101:signal-handler (1) Received SIGTERM scheduling shutdown...")
     story.log(0.01, "valkey-1", "101:M 01 Jan 2026 * User requested shutdown...")
     story.log(0.02, "valkey-1", "101:M 01 Jan 2026 # Valkey is now ready to exit, bye bye...")
-    story.process(0.0, "valkey-1", "stopping", pid=101)
-    story.process(0.05, "valkey-1", "stopped", exit_code=0)
+    story.process(0.0, "valkey-1", "stopping", pid=101, reason=reason)
+    story.process(0.05, "valkey-1", "stopped", exit_code=0, reason=reason)
     story.look(0.07, {"valkey-1": dead})
     story.violate(0.07, "node_down", "valkey-1")
     story.failover(1.7, "valkey-1", "valkey-4")

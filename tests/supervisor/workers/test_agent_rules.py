@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from operator_protocol.models import Diagnosis, EvidenceItem
+from operator_protocol.models import STOPPED_BY_COMMAND, Diagnosis, EvidenceItem
 from operator_protocol.records import from_body, to_body
 from operatord.tickets.dossier import Dossier, LogLine
 from operatord.workers.agent.answer.citations import check_citations
@@ -21,6 +21,11 @@ from . import strain_cases
 
 Case = Callable[[], Dossier]
 
+
+def stopped_by_command() -> Dossier:
+    return cases.primary_stopped(STOPPED_BY_COMMAND)
+
+
 ANSWERS: list[tuple[Case, str, str]] = [
     (cases.primary_killed, "process_killed", "valkey-0"),
     (cases.primary_killed_symptom_elsewhere, "process_killed", "valkey-0"),
@@ -28,6 +33,7 @@ ANSWERS: list[tuple[Case, str, str]] = [
     (cases.primary_killed_and_brought_back_later, "process_killed", "valkey-0"),
     (cases.replica_killed, "process_killed", "valkey-4"),
     (cases.primary_stopped, "process_stopped", "valkey-1"),
+    (stopped_by_command, "process_stopped", "valkey-1"),
     (cases.primary_crashed, "process_crashed", "valkey-2"),
     (cases.primary_paused, "process_paused", "valkey-1"),
     (cases.primary_paused_and_resumed, "process_paused", "valkey-1"),
@@ -68,6 +74,15 @@ def test_every_citation_is_of_evidence_that_is_there(case: Case) -> None:
     assert [item.id for item in diagnosis.evidence] == list(range(1, len(diagnosis.evidence) + 1))
     assert diagnosis.cited == sorted(set(diagnosis.cited))
     assert from_body(Diagnosis, to_body(diagnosis)) == diagnosis
+
+
+def test_a_stop_by_command_is_said_to_be_one_and_of_any_other_nothing_is_said() -> None:
+    asked_for, other = diagnose(cases.primary_stopped(STOPPED_BY_COMMAND)), diagnose(cases.primary_stopped())
+    assert asked_for.cause == other.cause == "process_stopped"
+    assert "was stopped by command, and is down until somebody starts it" in asked_for.summary
+    assert asked_for.confidence > other.confidence
+    assert len(asked_for.evidence) == len(other.evidence) + 1
+    assert "command" not in "".join((other.summary, other.explanation, *(item.text for item in other.evidence)))
 
 
 @pytest.mark.parametrize("case", [case for case, _cause, _component in ANSWERS], ids=NAMES)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,6 +22,7 @@ from .objects import (
     Summary,
 )
 from .source import NoSuchObject, PodParts, Refused, Unreachable
+from .threads import LooseThreads
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class KubernetesClient:
     def __init__(self, kubeconfig: Path | None, context: str | None, clock: Callable[[], float]) -> None:
         self._line = Connection(kubeconfig, context, THREADS)
         self._clock = clock
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
+        self._threads = LooseThreads(THREADS, "kubernetes")
 
     async def pods(self) -> Sequence[Pod]:
         """In pages, each of which is read and converted before the next one is asked for."""
@@ -85,16 +85,15 @@ class KubernetesClient:
         return await self._in_thread(self._log, namespace, name, container, lines)
 
     async def close(self) -> None:
-        """What is under way in a thread ends with its connection or its timeout."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """What is under way in a thread ends by itself, or with the process."""
+        self._threads.close()
         self._line.close()
 
     async def _in_thread(self, ask: Callable[..., T], *args: Any) -> T:
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, ask, *args)
         try:
             # The thread has deadlines of its own; this one is for what has none, like a login command.
             async with asyncio.timeout(DEADLINE_S + _GRACE_S):
-                return await asked
+                return await self._threads.run(ask, *args)
         except TimeoutError as error:
             raise Unreachable("the Kubernetes API server does not answer in time") from error
 

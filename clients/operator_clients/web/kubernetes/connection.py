@@ -46,7 +46,7 @@ class Deadline:
 
 
 class Connection:
-    """Used from threads. The configuration is read with the first question, and anew as long as that fails."""
+    """Used from threads. The configuration is read with the first question, and anew when it was no good."""
 
     def __init__(self, kubeconfig: Path | None, context: str | None, threads: int) -> None:
         self._kubeconfig = kubeconfig
@@ -88,6 +88,9 @@ class Connection:
             response = ask(*where, **(options or {}), _preload_content=False, _request_timeout=(CONNECT_S, READ_S))
             return _drained(response, deadline, tail_bytes)
         except ApiException as error:
+            if error.status == 401:
+                # A kubeconfig that was renewed since is read by the next question.
+                self._api = None
             raise _told(error) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unreachable(

@@ -1,6 +1,7 @@
 """From the API server's objects to those of the contract. Pure: the time is handed in."""
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import get_args
@@ -184,9 +185,10 @@ def quantity(text: str | None) -> float | None:
     if not text:
         return None
     try:
-        return float(parse_quantity(text))
+        found = float(parse_quantity(text))
     except ValueError:
         return None
+    return found if math.isfinite(found) else None
 
 
 def percent(used: float | None, whole: float | None) -> float | None:

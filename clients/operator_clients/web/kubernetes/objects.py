@@ -6,8 +6,12 @@ Lists may be ``null``: Go writes an empty one so.
 """
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""With its offset from UTC, as all times of the API are; another one could not be compared with any."""
 
 
 class Read(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -28,8 +32,8 @@ class Metadata(Read, frozen=True):
     name: str = ""
     namespace: str = ""
     uid: str = ""
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Moment | None = None
+    deletion_timestamp: Moment | None = None
     labels: dict[str, str] | None = None
     owner_references: list[Owner] | None = None
 
@@ -50,7 +54,7 @@ class Waiting(Read, frozen=True):
 class Running(Read, frozen=True):
     """A container that runs."""
 
-    started_at: datetime | None = None
+    started_at: Moment | None = None
 
 
 class Terminated(Read, frozen=True):
@@ -59,8 +63,8 @@ class Terminated(Read, frozen=True):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
 
 
 class State(Read, frozen=True):
@@ -106,7 +110,7 @@ class Condition(Read, frozen=True):
     status: str = "Unknown"
     reason: str = ""
     message: str = ""
-    last_transition_time: datetime | None = None
+    last_transition_time: Moment | None = None
 
 
 class PodStatus(Read, frozen=True):
@@ -196,9 +200,9 @@ class EventObject(Read, frozen=True):
     message: str | None = None
     type: str | None = None
     count: int | None = None
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
+    first_timestamp: Moment | None = None
+    last_timestamp: Moment | None = None
+    event_time: Moment | None = None
     source: EventSource = NO_SOURCE
 
 

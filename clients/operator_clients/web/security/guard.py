@@ -3,6 +3,7 @@
 Plain ASGI: Starlette's own middleware class would put a queue between a stream and its browser.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 _UNLIMITED = ("/healthz", "/readyz")
 """A probe that is told to come back later would take the gateway out of service."""
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_DIGITS = 18
+"""Of a length that is a length."""
+_STOPPING = ("stopping", "the gateway stops", "ask again when it is back")
 _DEFECT = ("internal", "the gateway failed", "a defect; its log has the traceback")
 
 
@@ -48,10 +53,16 @@ class Guard:
         began = time.perf_counter()
         try:
             self._check(scope, headers)
-            await self._app(scope, _Bounded(receive, self._settings.limits.body_bytes), sender)
+            takes_body = scope["method"] not in _BODILESS
+            bounded = _Bounded(receive, self._settings.limits.body_bytes, takes_body=takes_body)
+            await self._app(scope, bounded, sender)
         except ApiError as error:
             answer = JSONResponse(document(error.word, error.message, error.hint), error.status, error.headers)
             await answer(scope, receive, sender)
+        except asyncio.CancelledError:
+            # The server's, when it stops and this takes too long; it would say 500, and log a defect.
+            if not sender.status:
+                await JSONResponse(document(*_STOPPING), 503)(scope, receive, sender)
         except Exception:
             # Starlette would answer outside of the guard, without its headers; so the server's log has the traceback.
             if not sender.status:
@@ -72,7 +83,7 @@ class Guard:
         if not is_origin_allowed(scope["method"], headers, secure=secure, proxied=proxied):
             raise ApiError(403, "wrong_origin", "a page of another origin may not do this", "open the console itself")
         declared = headers.get("content-length", "0")
-        if not declared.isdigit() or int(declared) > settings.limits.body_bytes:
+        if not declared.isdecimal() or len(declared) > _DIGITS or int(declared) > settings.limits.body_bytes:
             raise _too_large(settings.limits.body_bytes)
 
 
@@ -97,9 +108,10 @@ class _Sender:
 class _Bounded:
     """``receive`` that gives up on a body that is longer than it said, or that said nothing."""
 
-    def __init__(self, receive: "Receive", limit_bytes: int) -> None:
+    def __init__(self, receive: "Receive", limit_bytes: int, *, takes_body: bool) -> None:
         self._receive = receive
         self._limit = limit_bytes
+        self._takes_body = takes_body
         self._taken = 0
 
     async def __call__(self) -> "Message":
@@ -107,6 +119,9 @@ class _Bounded:
         if message["type"] == "http.request":
             self._taken += len(message.get("body", b""))
             if self._taken > self._limit:
+                if not self._takes_body:
+                    # Only a stream looks here, for the end of its connection; of an error it could make no answer.
+                    return {"type": "http.disconnect"}
                 # FastAPI reads the body, and lets no other error through from there.
                 raise HTTPException(413, f"the body is over {self._limit} bytes", {"Connection": "close"})
         return message

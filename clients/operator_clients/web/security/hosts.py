@@ -11,6 +11,11 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def is_host(text: str) -> bool:
+    """Whether ``text`` is a name with or without a port, as a ``Host`` has it."""
+    return _HOST.fullmatch(text) is not None
+
+
 def is_host_allowed(host: str, known: Iterable[str]) -> bool:
     """Whether ``host``, a name with or without a port, is one of ``known``.
 

@@ -104,6 +104,10 @@ class TokenKeeper:
             write_token(self.path, token)
             return token
 
+    def current(self) -> ControlToken:
+        """What the file has now. Raises as ``read_token``."""
+        return read_token(self.path)
+
     def judge(self, shown: str) -> Verdict:
         """Compare in constant time. A file that cannot be read lets nobody in."""
         try:

@@ -32,8 +32,8 @@ class PrometheusSource:
         try:
             parsed = httpx.URL(url.rstrip("/"))
         except (httpx.InvalidURL, TypeError, ValueError) as error:
-            # Without what was given: there may be a password in it.
-            raise BadRequest(f"the metrics URL is none: {error}", "like http://127.0.0.1:8428") from error
+            # Without what was given, and what is said of it: there may be a password in both.
+            raise BadRequest("the metrics URL cannot be read", "like http://127.0.0.1:8428") from error
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise BadRequest("the metrics URL must begin with http:// or https://", "like http://127.0.0.1:8428")
         self._url = str(parsed.copy_with(query=None, fragment=None)).rstrip("/")
@@ -142,8 +142,10 @@ def _pair(value: Any, url: str) -> tuple[float, float | None]:
     """Time and value; the value is a text on the wire, and NaN is what a quantile of no observations comes out as."""
     try:
         at, text = value
-        number = float(text)
-        return float(at), number if math.isfinite(number) else None
+        number, moment = float(text), float(at)
+        if not math.isfinite(moment):
+            raise ValueError("no time")
+        return moment, number if math.isfinite(number) else None
     except (TypeError, ValueError) as error:
         raise _foreign(url) from error
 

@@ -47,7 +47,8 @@ function TokenForm({ because }: { because: string }) {
           onChange={(event) => setText(event.target.value)}
         />
         <span className="field-hint" id="token-hint">
-          <code>operator-web token show</code> prints it on the machine of the gateway. This tab keeps it until it is closed.
+          It is in the address that the viewer shows (<code>?</code>) and that the gateway prints in a terminal; there{" "}
+          <code>operator-web token show</code> prints it, too. This tab keeps it until it is closed.
         </span>
         {check.isError && (
           <span className="field-error" role="alert">

@@ -2,9 +2,9 @@ import { useEffect, useRef } from "react";
 import { useLive } from "../live/useLive";
 import type { AgentStep, Diagnosis } from "../live/records";
 import { foremostWork, type Work } from "../live/story";
-import { count, duration, number } from "../shared/format";
+import { count, duration } from "../shared/format";
 import { Panel } from "../shared/Panel";
-import { EmptyState } from "../shared/states";
+import { EmptyState, Skeleton } from "../shared/states";
 import { Badge, Status, StatusGlyph, type Tone } from "../shared/StatusGlyph";
 import { Actions } from "./Actions";
 import { RISK_TONE } from "./looks";
@@ -22,7 +22,7 @@ const STEP: Record<AgentStep["kind"], { mark: string; tone: Tone }> = {
 const NONE = new Map<number, never>();
 
 /** What the agent does, step by step, then its diagnosis, and what is to be done. `ticket` is the one that was chosen. */
-export function AgentPanel({ ticket, chosen }: { ticket: number | null; chosen: Diagnosis | null }) {
+export function AgentPanel({ ticket, chosen, loading }: { ticket: number | null; chosen: Diagnosis | null; loading: boolean }) {
   const works = useLive((data) => data.story.works);
   const current = useLive((data) => foremostWork(data.story, data.state.tickets));
   const open = useLive((data) => data.state.tickets) ?? NONE;
@@ -51,7 +51,7 @@ export function AgentPanel({ ticket, chosen }: { ticket: number | null; chosen: 
       ) : (
         <div className="stack">
           <Actions actions={[...work.actions.values()]} />
-          {diagnosis ? <DiagnosisView diagnosis={diagnosis} /> : <Steps steps={work.steps} waiting={thinking} />}
+          {diagnosis ? <DiagnosisView diagnosis={diagnosis} /> : loading ? <Skeleton label="Loading the diagnosis" lines={6} /> : <Steps steps={work.steps} waiting={thinking} />}
           {diagnosis && work.steps.length > 0 && (
             <details className="more">
               <summary>{count(work.steps.length, "step")} of the agent</summary>
@@ -144,7 +144,7 @@ export function DiagnosisView({ diagnosis }: { diagnosis: Diagnosis }) {
               <li key={id}>
                 <StatusGlyph tone="good" />
                 <span>
-                  <span className="reason-id">[{id}]</span> {evidence.get(id)?.text ?? "(not among the evidence)"}
+                  <span className="reason-id">[{id}]</span> <Observation text={evidence.get(id)?.text ?? "(not among the evidence)"} />
                 </span>
               </li>
             ))}
@@ -207,7 +207,7 @@ export function DiagnosisView({ diagnosis }: { diagnosis: Diagnosis }) {
       )}
       {uncited.length > 0 && (
         <details className="more">
-          <summary>{number(uncited.length)} more pieces of evidence, not cited</summary>
+          <summary>{count(uncited.length, "more piece", "more pieces")} of evidence, not cited</summary>
           <ul className="reasons">
             {uncited.map((item) => (
               <li key={item.id}>
@@ -218,7 +218,7 @@ export function DiagnosisView({ diagnosis }: { diagnosis: Diagnosis }) {
                   <span className="reason-id">
                     [{item.id}] {item.kind}
                   </span>{" "}
-                  {item.text}
+                  <Observation text={item.text} />
                 </span>
               </li>
             ))}
@@ -226,6 +226,21 @@ export function DiagnosisView({ diagnosis }: { diagnosis: Diagnosis }) {
         </details>
       )}
     </div>
+  );
+}
+
+/** A line of block characters, as evidence has them for a terminal, drawn as a small picture and not as text. */
+function Observation({ text }: { text: string }) {
+  const [before = "", bars, after] = text.split(/([\u2581-\u2588]{3,})/, 3);
+  if (!bars) return <>{text}</>;
+  return (
+    <>
+      {before}
+      <span className="bars" aria-hidden="true">
+        {bars}
+      </span>
+      {after}
+    </>
   );
 }
 

@@ -39,7 +39,7 @@ export function Chapter() {
             <Announcement chapter={chapter} />
             <p className="chapter-foot">
               {chapter.expectation_met === true && <Badge tone="good">as expected</Badge>}
-              {chapter.expectation_met === false && <Badge tone="warn">not seen yet</Badge>}
+              {chapter.expectation_met === false && !chapter.busy && <Badge tone="warn">not seen yet</Badge>}
               {chapter.busy && (
                 <Status tone="info" shape="spinner">
                   {counting ? "counting down" : "working, one moment"}

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
+import { isLive } from "../live/data";
 import { daemonsQuery, useDaemonName, useLive, useServerNow } from "../live/useLive";
 import { Button } from "../shared/Button";
 import { LiveStale } from "../shared/ConnectionState";
@@ -17,6 +18,7 @@ import { ProcessesPanel } from "./ProcessesPanel";
 import { ThroughputChart, worstP99 } from "./ThroughputChart";
 import { TicketDrawer } from "./TicketDrawer";
 import { TicketsPanel } from "./TicketsPanel";
+import { useTicket } from "./useTicket";
 import "./demo.css";
 
 /** A load whose last sample is older has fallen silent. */
@@ -80,7 +82,10 @@ function Waiting() {
 function Live() {
   const [params, setParams] = useSearchParams();
   const ticket = Number(params.get("ticket")) || null;
-  const chosen = useLive((data) => (ticket === null ? null : (data.state.tickets.get(ticket)?.diagnosis ?? null)));
+  const live = useLive((data) => (ticket === null ? undefined : data.state.tickets.get(ticket)));
+  // Of one that is over and was diagnosed before this page was opened, only the daemon has the diagnosis.
+  const kept = useTicket(ticket, ticket !== null && !live);
+  const chosen = live?.diagnosis ?? kept.data?.ticket.diagnosis ?? null;
   const change = (next: Record<string, string | null>) =>
     setParams((before) => {
       const after = new URLSearchParams(before);
@@ -99,7 +104,7 @@ function Live() {
         <LoadPanel />
         <TicketsPanel selected={ticket} onSelect={(id) => change({ ticket: id === ticket ? null : String(id) })} />
         <div className="demo-agent">
-          <AgentPanel ticket={ticket} chosen={chosen} />
+          <AgentPanel ticket={ticket} chosen={chosen} loading={kept.isLoading} />
           {ticket !== null && (
             <p className="demo-agent-foot">
               <Button onClick={() => change({ history: "1" })}>History of ticket #{ticket}</Button>
@@ -125,6 +130,7 @@ function ClusterPanel({ onOpen }: { onOpen: (node: string) => void }) {
   const nodes = useLive((data) => data.state.nodes) ?? [];
   const health = useLive((data) => data.state.cluster);
   const faults = useLive((data) => data.state.faults);
+  const live = useLive(isLive) ?? false;
   const up = nodes.filter((node) => node.state === "up").length;
   const tone = health === null || health.ok === null ? "warn" : health.ok ? "good" : "bad";
   return (
@@ -137,7 +143,7 @@ function ClusterPanel({ onOpen }: { onOpen: (node: string) => void }) {
           <>
             <LiveStale />
             {health?.ok !== true && health?.reason ? <span>{health.reason}</span> : null}
-            <Badge tone={tone === "good" && up < nodes.length ? "warn" : tone}>
+            <Badge tone={!live ? "plain" : tone === "good" && up < nodes.length ? "warn" : tone}>
               {tone === "warn" ? "not known" : tone === "bad" ? "unhealthy" : up < nodes.length ? "degraded" : "healthy"}, {up}/{nodes.length} up
             </Badge>
           </>
@@ -158,6 +164,7 @@ function ClusterPanel({ onOpen }: { onOpen: (node: string) => void }) {
 function LoadPanel() {
   const samples = useLive((data) => data.state.workload) ?? [];
   const marks = useLive((data) => data.story.marks) ?? [];
+  const live = useLive(isLive) ?? false;
   const now = useServerNow();
   const last = samples.at(-1);
   if (!last) {
@@ -177,14 +184,14 @@ function LoadPanel() {
         <>
           <LiveStale />
           {silent > SILENT_AFTER_S && <Badge tone="warn">no sample for {age(silent)}</Badge>}
-          {last.degraded ? <Badge tone="bad">degraded</Badge> : <Badge tone="good">steady</Badge>}
+          <Badge tone={!live ? "plain" : last.degraded ? "bad" : "good"}>{last.degraded ? "degraded" : "steady"}</Badge>
         </>
       }
     >
       <dl className="figures">
         <Figure name="operations" value={number(last.ops_per_sec)} unit="ops/s" tone={last.degraded ? "bad" : "good"} big />
         <Figure name="baseline" value={last.baseline === null ? "measuring" : number(last.baseline)} unit={last.baseline === null ? "" : "ops/s"} />
-        <Figure name="alarm below" value={number(last.threshold)} unit="ops/s" />
+        <Figure name="alarm below" value={number(last.threshold)} unit={last.threshold === null ? "" : "ops/s"} />
         <Figure name="errors" value={number(last.errors_per_sec)} unit="/s" {...(last.errors_per_sec > 0 ? { tone: "bad" } : {})} />
         <Figure name="p99" value={milliseconds(worstP99(last))} unit="" />
       </dl>

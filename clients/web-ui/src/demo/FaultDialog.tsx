@@ -90,7 +90,7 @@ function FaultForm({ kinds, onClose, command }: { kinds: FaultKind[]; onClose: (
           ))}
         </select>
         <span className="field-hint" id={`${id}-about`}>
-          {kind.description} Undone by: {kind.undone_by}
+          {sentence(kind.description)} Undone by {sentence(kind.undone_by)}
           {kind.outage ? " While it holds, the target serves nobody." : ""}
         </span>
       </div>
@@ -98,7 +98,7 @@ function FaultForm({ kinds, onClose, command }: { kinds: FaultKind[]; onClose: (
         <div className="field">
           <label htmlFor={`${id}-target`}>Target</label>
           <select id={`${id}-target`} className="input" value={target} onChange={(event) => setTarget(event.target.value)}>
-            <option value="">random, as the subject breaks by default</option>
+            <option value="">random, of the role whose loss shows most</option>
             <optgroup label="Random node of a role">
               {roles.map((role) => (
                 <option key={role}>{role}</option>
@@ -130,12 +130,15 @@ function FaultForm({ kinds, onClose, command }: { kinds: FaultKind[]; onClose: (
       <div className="dialog-foot">
         <Button onClick={onClose}>Cancel</Button>
         <Button look="danger" type="submit" busy={command.isPending} disabled={kind.missing !== ""}>
-          <StatusGlyph tone="fault" /> {kind.name} {target || "a random node"}
+          <StatusGlyph tone="fault" /> {kind.name} {roles.includes(target) ? `a random ${target}` : target || "a random node"}
         </Button>
       </div>
     </form>
   );
 }
+
+/** With the full stop that the catalogue leaves out. */
+const sentence = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const asText = (value: Scalar) => (value === null ? "" : String(value));
 

@@ -1,6 +1,6 @@
 import { useLive, useServerNow } from "../live/useLive";
 import type { Scalar } from "../live/records";
-import { age, byteSize, duration, number } from "../shared/format";
+import { age, byteSize, duration } from "../shared/format";
 import { Drawer } from "../shared/Drawer";
 import { EmptyState } from "../shared/states";
 import { Status } from "../shared/StatusGlyph";
@@ -70,7 +70,7 @@ export function NodeDrawer({ id, onClose }: { id: string; onClose: () => void })
                 .map(([name, value]) => (
                   <div key={name} className="facts-row">
                     <dt>{name}</dt>
-                    <dd>{scalar(value)}</dd>
+                    <dd>{scalar(name, value)}</dd>
                   </div>
                 ))}
             </dl>
@@ -81,8 +81,9 @@ export function NodeDrawer({ id, onClose }: { id: string; onClose: () => void })
   );
 }
 
-function scalar(value: Scalar): string {
+/** A figure as the subject names it. What is no quantity, a pid or a port, is not grouped by thousands. */
+function scalar(name: string, value: Scalar): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "number") return Number.isInteger(value) ? number(value) : value.toPrecision(4);
-  return value ?? "–";
+  if (typeof value !== "number") return value ?? "–";
+  return value.toLocaleString("en-US", { maximumSignificantDigits: Number.isInteger(value) ? 21 : 4, useGrouping: !/(^|_)(pid|port|id|epoch|term)$/.test(name) });
 }

@@ -1,42 +1,17 @@
-import { useQuery } from "@tanstack/react-query";
 import { about } from "../live/chronicle";
-import { useDaemonName, useServerNow } from "../live/useLive";
-import type { Ticket } from "../live/records";
-import { getJson } from "../shared/api";
+import { useServerNow } from "../live/useLive";
 import { Drawer } from "../shared/Drawer";
 import { moment, timeOfDay } from "../shared/format";
 import { EmptyState, ErrorWithRetry, Skeleton } from "../shared/states";
 import { Badge } from "../shared/StatusGlyph";
 import { DiagnosisView } from "./AgentPanel";
 import { TICKET_LOOK } from "./TicketsPanel";
-import * as read from "../live/read";
-
-interface TicketEvent {
-  number: number;
-  at: number;
-  who: string;
-  what: string;
-  data: Record<string, unknown>;
-}
-
-interface TicketDetail {
-  ticket: Ticket;
-  history: TicketEvent[];
-}
+import { useTicket } from "./useTicket";
 
 /** How one ticket came to be what it is: everything that was said of it, by whom. */
 export function TicketDrawer({ id, open, onClose }: { id: number | null; open: boolean; onClose: () => void }) {
-  const daemon = useDaemonName();
   const now = useServerNow();
-  const { data, error, isPending, isFetching, refetch } = useQuery({
-    queryKey: ["tickets", daemon, "detail", id],
-    queryFn: async ({ signal }) => {
-      const said = await getJson<TicketDetail>(`/api/tickets/${id ?? 0}?daemon=${encodeURIComponent(daemon)}`, signal, ["ticket", "history"]);
-      return { ...said, ticket: read.ticket(said.ticket) };
-    },
-    enabled: open && daemon !== "" && id !== null,
-    refetchInterval: 5_000,
-  });
+  const { data, error, isPending, isFetching, refetch } = useTicket(id, open);
   const ticket = data?.ticket;
   return (
     <Drawer

@@ -1,16 +1,26 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { about } from "../live/chronicle";
+import { isLive } from "../live/data";
 import { useDaemonName, useLive, useServerNow } from "../live/useLive";
 import type { Severity, Ticket, TicketStatus } from "../live/records";
 import { foremost } from "../live/story";
 import { getJson } from "../shared/api";
+import { Button } from "../shared/Button";
 import { age, count, duration } from "../shared/format";
 import { Panel } from "../shared/Panel";
 import { EmptyState, ErrorWithRetry, Skeleton, StaleBadge } from "../shared/states";
 import { Badge, StatusGlyph, type Shape, type Tone } from "../shared/StatusGlyph";
 
 const SHOWN = 8;
+const MORE = 24;
+/** The most that the gateway gives at once. */
+const MOST = 1000;
+
+interface TicketPage {
+  tickets: Ticket[];
+  nextCursor: number | null;
+}
 
 const SEVERITY: Record<Severity, Tone> = { info: "info", warning: "warn", critical: "bad" };
 export const TICKET_LOOK: Record<TicketStatus, { tone: Tone; shape?: Shape }> = {
@@ -30,10 +40,13 @@ export function TicketsPanel({ selected, onSelect }: { selected: number | null; 
   const violations = useLive((data) => data.state.violations);
   const detection = useLive((data) => foremost(data.story));
   const cluster = useLive((data) => data.state.cluster);
+  const connected = useLive(isLive) ?? false;
   const now = useServerNow();
-  const query = useQuery({
-    queryKey: ["tickets", daemon],
-    queryFn: ({ signal }) => getJson<{ tickets: Ticket[] }>(`/api/tickets?limit=${SHOWN}&daemon=${encodeURIComponent(daemon)}`, signal, ["tickets"]),
+  const [shown, setShown] = useState(SHOWN);
+  const query = useQuery<TicketPage>({
+    queryKey: ["tickets", daemon, shown],
+    placeholderData: (before, query) => (query?.queryKey[1] === daemon ? before : undefined),
+    queryFn: ({ signal }) => getJson<TicketPage>(`/api/tickets?limit=${shown}&daemon=${encodeURIComponent(daemon)}`, signal, ["tickets"]),
     enabled: daemon !== "",
   });
   const { refetch } = query;
@@ -44,7 +57,7 @@ export function TicketsPanel({ selected, onSelect }: { selected: number | null; 
   }, [daemon, state, refetch]);
 
   const live = [...(open?.values() ?? [])].sort((a, b) => b.id - a.id);
-  const past = (query.data?.tickets ?? []).filter((ticket) => ticket.status === "resolved" && !open?.has(ticket.id)).slice(0, SHOWN - Math.min(live.length, SHOWN - 2));
+  const past = (query.data?.tickets ?? []).filter((ticket) => ticket.status === "resolved" && !open?.has(ticket.id)).slice(0, shown - Math.min(live.length, shown - 2));
   const broken = violations?.size ?? 0;
   return (
     <Panel
@@ -59,7 +72,7 @@ export function TicketsPanel({ selected, onSelect }: { selected: number | null; 
           ) : cluster === null || cluster.ok === null ? (
             <Badge tone="warn">nothing observed</Badge>
           ) : (
-            <Badge tone="good">all invariants hold</Badge>
+            <Badge tone={connected ? "good" : "plain"}>all invariants hold</Badge>
           )}
         </>
       }
@@ -107,6 +120,13 @@ export function TicketsPanel({ selected, onSelect }: { selected: number | null; 
             ))}
           </ul>
         )}
+        {typeof query.data?.nextCursor === "number" && shown < MOST && (
+          <p>
+            <Button look="quiet" busy={query.isPlaceholderData} onClick={() => setShown(Math.min(MOST, shown + MORE))}>
+              Older tickets
+            </Button>
+          </p>
+        )}
       </div>
     </Panel>
   );
@@ -127,7 +147,10 @@ function Row({ ticket, now, selected, onSelect }: { ticket: Ticket; now: number;
         <Badge tone={look.tone} glyph={false}>
           <StatusGlyph tone={look.tone} {...(look.shape ? { shape: look.shape } : {})} /> {ticket.status}
         </Badge>
-        <span className="dim ticket-age">{age(now / 1000 - since)}</span>
+        <span className="dim ticket-age">
+          {age(now / 1000 - since)}
+          {ticket.status === "resolved" ? " ago" : ""}
+        </span>
       </button>
     </li>
   );

@@ -1,7 +1,8 @@
 /** What a person can have the daemon do from the Demo page. */
 
-import { useMutation, type UseMutationResult } from "@tanstack/react-query";
-import { useDaemonName } from "../live/useLive";
+import { useMutation, useQuery, type UseMutationResult } from "@tanstack/react-query";
+import { daemonsQuery, useDaemonName } from "../live/useLive";
+import { ApiFailure } from "../shared/api";
 import { command } from "../shared/session";
 
 export interface Order {
@@ -17,8 +18,14 @@ export type Command = UseMutationResult<unknown, Error, Order>;
 /** A command to the daemon that is shown. What it changes comes over the stream. */
 export function useCommand(): Command {
   const daemon = useDaemonName();
+  const { data } = useQuery(daemonsQuery);
+  const shows = data && !(data.control && data.daemons.find(({ name }) => name === daemon)?.control);
   return useMutation({
-    mutationFn: ({ path, body }: Order) => command<unknown>(`/api/${path}?daemon=${encodeURIComponent(daemon)}`, body ?? {}),
+    mutationFn: async ({ path, body }: Order) => {
+      // No token would help, so none is asked for.
+      if (shows) throw new ApiFailure(403, "read_only", "this console only shows.", "It runs with --read-only, or behind a read key.");
+      return command<unknown>(`/api/${path}?daemon=${encodeURIComponent(daemon)}`, body ?? {});
+    },
   });
 }
 

@@ -1,4 +1,4 @@
-import { fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { fireEvent, render, renderHook, screen, waitFor, within } from "@testing-library/react";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { MemoryRouter } from "react-router";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -6,6 +6,7 @@ import { nothingYet, receive, type LiveData } from "../live/data";
 import { frame, golden } from "../test/golden";
 import { gateway, refusal } from "../test/render";
 import { useSession } from "../shared/session";
+import { useCommand } from "./commands";
 import DemoPage from "./DemoPage";
 
 const daemons = { daemons: [{ name: "d", endpoint: "", connection: "live", ageSeconds: 0, version: "1", subject: "valkey", control: true }], control: true };
@@ -45,6 +46,28 @@ describe("the Demo page", () => {
     useSession.setState({ token: "t", asking: null });
   });
   afterEach(() => vi.unstubAllGlobals());
+
+  it("shows the diagnosis of a ticket that was over before the page was opened", async () => {
+    const { diagnosis } = frame("agent.diagnosis").body as { diagnosis: Record<string, unknown> };
+    const ticket = { ...frame("ticket.opened").body, id: 3, status: "resolved", diagnosis };
+    gateway({ "/api/daemons": { body: daemons }, "/api/tickets": { body: { tickets: [], nextCursor: null } }, "/api/tickets/3": { body: { ticket, history: [] } } });
+    shown((data) => data, "/demo?ticket=3");
+    expect(await screen.findByText(String(diagnosis["summary"]))).toBeVisible();
+    expect(screen.queryByText("No diagnosis was made.")).toBeNull();
+  });
+
+  it("asks for no token where no command is taken, and says so", async () => {
+    const shows = { ...daemons, control: false };
+    const asked = gateway({ "/api/daemons": { body: shows }, "/api/tickets": { body: { tickets: [], nextCursor: null } } }).sent;
+    useSession.setState({ token: "", asking: null });
+    const client = new QueryClient();
+    client.setQueryData(["daemons"], shows);
+    const { result } = renderHook(() => useCommand(), { wrapper: ({ children }) => <QueryClientProvider client={client}>{children}</QueryClientProvider> });
+    result.current.mutate({ path: "demo/next", name: "Next chapter" });
+    await waitFor(() => expect(result.current.error?.message).toContain("only shows"));
+    expect(useSession.getState().asking).toBeNull();
+    expect(asked.filter((one) => one.init.method === "POST")).toHaveLength(0);
+  });
 
   it("shows the diagnosis with the evidence that it cites and the causes that it ruled out", () => {
     shown((data) => say(data, "agent.diagnosis", frame("agent.diagnosis").body), "/demo?ticket=7");

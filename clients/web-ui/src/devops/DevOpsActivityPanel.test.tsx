@@ -56,6 +56,7 @@ describe("DevOpsActivityPanel", () => {
     answer = { body: { current: null, recent: Array.from({ length: 10 }, (_, position) => past(position)) } };
     await shown();
     const rows = document.querySelectorAll(".devops-past > li");
+    expect(asked).toContainEqual(expect.stringContaining("limit=10"));
     expect(rows).toHaveLength(10);
     expect(rows[0]).toHaveTextContent("Operation 0");
     expect(rows[0]).toHaveTextContent("completed");

@@ -89,6 +89,17 @@ test("[US-12] filters, search, sort and page go to the address and from it to th
   );
 });
 
+test("[US-12] the filters of status and node are asked for, too", async () => {
+  const user = userEvent.setup();
+  draw();
+  await table();
+  const filters = within(screen.getByRole("search"));
+  await user.selectOptions(filters.getByLabelText("Status"), "Failed");
+  await waitFor(() => expect(lastAsked()).toMatch(/&status=Failed$/));
+  await user.selectOptions(filters.getByLabelText("Node"), "node-1");
+  await waitFor(() => expect(lastAsked()).toMatch(/&status=Failed&nodeName=node-1$/));
+});
+
 test("[US-12] an address shows the same again", async () => {
   draw("/kubernetes?status=Failed&nodeName=node-9&sort=age&order=desc&page=2&size=25");
   await table();

@@ -70,9 +70,14 @@ export function receive(data: LiveData, event: string, payload: unknown, now: nu
   }
 }
 
+/** Whether what is shown is what is. */
+export function isLive(data: LiveData): boolean {
+  return data.link === "open" && data.connection === "live";
+}
+
 /** How old what is shown is, seconds; 0 while everything is live. */
 export function dataAge(data: LiveData, now: number): number {
-  if (data.link === "open" && data.connection === "live") return 0;
+  if (isLive(data)) return 0;
   return data.ageSeconds + Math.max(0, now - data.heardAt) / 1000;
 }
 

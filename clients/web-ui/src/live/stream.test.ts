@@ -101,7 +101,7 @@ describe("the stream", () => {
     expect(sources).toHaveLength(3);
   });
 
-  it("passes on what has changed, and hears nothing of a source that was given up", () => {
+  it("[US-09] passes on what has changed, and hears nothing of a source that was given up", () => {
     sources[0]?.say("changed", { what: "devops" });
     expect(changed).toEqual(["devops"]);
     stream.close();

@@ -122,9 +122,12 @@ test("[US-01] [US-02] figures are asked for again every 30 seconds", async () =>
     expect(REFRESH_MS).toBe(30_000);
     draw();
     await cards();
-    const before = asked.filter((path) => path.endsWith("health")).length;
+    const lines = () => asked.filter((path) => path.includes("sparkline"));
+    await waitFor(() => expect(lines()).toHaveLength(10));
+    asked = [];
     await vi.advanceTimersByTimeAsync(REFRESH_MS + 100);
-    await waitFor(() => expect(asked.filter((path) => path.endsWith("health")).length).toBe(before + 1));
+    await waitFor(() => expect(asked.filter((path) => path.endsWith("health"))).toHaveLength(1));
+    await waitFor(() => expect(new Set(lines()).size).toBe(10));
   } finally {
     vi.useRealTimers();
   }

@@ -42,6 +42,13 @@ test("[US-03] fifteen points fill the width, and the line stays within its frame
   expect(plotted[0]!.x).toBe(3);
   expect(plotted.at(-1)!.x).toBe(77);
   for (const { y } of plotted) expect(y! >= 3 && y! <= 27).toBe(true);
+  // Also between the points: the places that the curve is drawn towards are within the frame.
+  const drawn = linePath(plotted).match(/-?[\d.]+/g)!.map(Number);
+  for (const y of drawn.filter((_, at) => at % 2 === 1)) expect(y >= 3 && y <= 27).toBe(true);
+});
+
+test("[US-03] the line is smooth: a curve from each point to the next", () => {
+  expect(linePath(plot(minutes(1, 5, 2, 4), frame, [0, 10])).replace(/[^A-Z]/g, "")).toBe("MCCC");
 });
 
 test("[US-03] the point nearest to the pointer is the one that is told", () => {

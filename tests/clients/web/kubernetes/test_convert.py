@@ -109,7 +109,7 @@ def test_a_quantity_is_a_number(text: str, value: float) -> None:
     assert quantity(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["", "lots", "5Qi", None])
+@pytest.mark.parametrize("text", ["", "lots", "5Qi", "NaN", "Infinity", "1e400", None])
 def test_what_is_no_quantity_is_not_known(text: str | None) -> None:
     assert quantity(text) is None
 
@@ -148,6 +148,13 @@ def test_of_a_log_that_is_too_long_the_newest_whole_lines_are_kept() -> None:
     assert sum(len(line) + 1 for line in found.lines) <= LOG_BYTES
     assert not log_tail("api", b"one\n\xfftwo\n").truncated
     assert list(log_tail("api", b"one\n\xfftwo\n").lines) == ["one", "\ufffdtwo"]
+
+
+def test_a_time_without_its_offset_is_no_time_of_an_api_server() -> None:
+    metadata = b'{"name": "a", "creationTimestamp": "2026-01-01T00:00:00"}'
+    page = b'{"kind": "PodList", "metadata": {}, "items": [{"metadata": %s, "spec": {}}]}' % metadata
+    with pytest.raises(Unreachable, match="not a Kubernetes API server"):
+        decoded(page, msgspec.json.Decoder(PodList), "PodList")
 
 
 @settings(deadline=None)

@@ -1,6 +1,12 @@
 """An API server that is down, slow, wrong or somebody else's, and what is kept of it (US-13)."""
 
 import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -208,6 +214,61 @@ def test_a_wrong_token_is_refused_and_the_token_is_not_told(api: KubernetesApi, 
             assert "wrong-token" not in answer.text
 
     run(story)
+
+
+def test_a_kubeconfig_that_was_renewed_is_read_without_a_restart(api: KubernetesApi, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with console(api, tmp_path, token="worn-out") as there:  # noqa: S106  # of nothing
+            assert (await there.error(ALL_PODS, 503))["code"] == "kubernetes_refuses"
+            api.kubeconfig(tmp_path / "kubeconfig")
+            assert (await there.get(ALL_PODS))["total"] == PODS
+
+    run(story)
+
+
+_HANGS = """
+import asyncio, sys
+from pathlib import Path
+from operator_clients.web.kubernetes import client
+from operator_clients.web.kubernetes.source import Unreachable
+
+client.DEADLINE_S, client._GRACE_S = 0.2, 0.0
+
+
+async def ask():
+    source = client.KubernetesClient(Path(sys.argv[1]), None, lambda: 0.0)
+    try:
+        await source.nodes()
+    except Unreachable:
+        print("gave up")
+    await source.close()
+
+
+asyncio.run(ask())
+"""
+
+
+def test_a_login_command_that_never_ends_would_keep_the_gateway_from_ending_and_does_not(tmp_path: Path) -> None:
+    login, mark = tmp_path / "login", tmp_path / "pid"
+    login.write_text(f"#!/bin/sh\necho $$ > {mark}\nexec sleep 600\n")
+    login.chmod(0o700)
+    user = {
+        "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(login), "interactiveMode": "Never"}
+    }
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [{"name": "k", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "u", "user": user}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    # Its output goes to a file: what it leaves would hold a pipe open.
+    with (tmp_path / "said").open("w") as said:
+        command = [sys.executable, "-c", _HANGS, str(tmp_path / "kubeconfig")]
+        done = subprocess.run(command, stdout=said, stderr=said, timeout=120, check=False)
+    with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+    assert (done.returncode, (tmp_path / "said").read_text()) == (0, "gave up\n")
 
 
 @pytest.mark.parametrize("content", [None, "", "- a list", "{not yaml", '{"current-context": "nowhere"}'])

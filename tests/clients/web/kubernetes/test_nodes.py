@@ -45,6 +45,7 @@ def test_a_node_is_told_with_the_fields_of_the_contract(api: KubernetesApi, tmp_
             assert set(first) == KEYS
             assert (first["name"], first["status"]) == ("node-0000", "Ready")
             assert (first["roles"], last["roles"]) == (["control-plane"], ["worker"])
+            assert (answer["nodes"][7]["name"], answer["nodes"][7]["status"]) == ("node-0007", "NotReady")
             assert (first["version"], first["os"]) == ("v1.34.4", "Debian GNU/Linux 12 (bookworm)")
             assert first["containerRuntime"] == "containerd://1.7.24"
             assert first["capacity"] == {"cpu": "8", "memory": "32858508Ki", "pods": 110}

@@ -89,6 +89,7 @@ def test_pages_do_not_overlap_and_the_total_is_of_all_that_match(api: Kubernetes
 @pytest.mark.criterion("US-13", "namespace, status, nodeName and search")
 def test_filters_are_joined_and_search_finds_a_part_of_the_name(api: KubernetesApi, tmp_path: Path) -> None:
     every = [(one["metadata"], one["spec"].get("nodeName")) for one in api.population.pods.values()]
+    waiting = {name for (_, name), one in api.population.pods.items() if one["status"]["phase"] == "Pending"}
 
     async def story() -> None:
         async with console(api, tmp_path) as there:
@@ -100,6 +101,7 @@ def test_filters_are_joined_and_search_finds_a_part_of_the_name(api: KubernetesA
 
             assert await names(namespace="search") == {m["name"] for m, _ in every if m["namespace"] == "search"}
             assert await names(nodeName="node-0004") == {m["name"] for m, node in every if node == "node-0004"}
+            assert await names(status="Pending") == waiting
             assert await names(search="LEDGER-") == {m["name"] for m, _ in every if "ledger-" in m["name"]}
             both = await names(namespace="search", nodeName="node-0003", search="a")
             assert both == {

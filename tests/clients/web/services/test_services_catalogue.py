@@ -65,6 +65,8 @@ def test_a_service_has_the_usual_queries_but_for_its_own_and_for_those_it_emptie
     assert catalogue.expression("two", "requests") is None
 
 
+@pytest.mark.criterion("US-01", "told to ask again every 30 seconds")
+@pytest.mark.criterion("US-02", "told to ask again every 30 seconds")
 def test_browsers_get_nodes_edges_and_metrics_but_no_queries(file: Path) -> None:
     file.write_text(SMALL)
 

@@ -20,6 +20,7 @@ WRONG: list[Answering] = [
     metrics.half,
     metrics.nonsense,
     metrics.no_numbers,
+    metrics.no_times,
     metrics.failing,
     metrics.elsewhere,
     metrics.refusing,

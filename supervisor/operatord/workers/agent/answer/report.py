@@ -41,6 +41,7 @@ _HEADLINES: Mapping[Cause, str] = {
 }
 _OVER = {"process_paused": "{who} was paused for a while: alive, but not running"}
 """Headlines for what has ended."""
+_ON_PURPOSE = "{who} was stopped by command, and is down until somebody starts it"
 _DAMAGING: tuple[Cause, ...] = (
     "process_killed",
     "process_stopped",
@@ -85,6 +86,8 @@ def _summary(bundle: Bundle, cause: Cause) -> str:
         return _unknown(bundle, who)
     back = bundle.about("node_returned")
     headline = _OVER.get(cause, _HEADLINES[cause]) if back else _HEADLINES[cause]
+    if cause == "process_stopped" and bundle.about("stopped_by_command") and not back:
+        headline = _ON_PURPOSE
     said = headline.format(who=who, group=focus.group or "the group")
     return f"{said}; {aftermath}" if cause in _DAMAGING and (aftermath := _aftermath(bundle)) else said
 

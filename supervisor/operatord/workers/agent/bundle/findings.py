@@ -35,6 +35,7 @@ Fact = Literal[
     "process_ended",
     "process_started",
     "process_lives",
+    "stopped_by_command",
     "kernel_state",
     "log_shutdown",
     "log_crash",

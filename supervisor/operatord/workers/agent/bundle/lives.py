@@ -96,6 +96,15 @@ def _life(pad: Pad, scene: Scene, name: str) -> None:
             at=end.since_at,
             data={"exit_code": end.exit_code, "signal": end.signal},
         )
+        if end.stopped_by_command:
+            pad.add(
+                "process",
+                "stopped_by_command",
+                f"that end of {name} was asked for: it was stopped by command (operatorctl stop)",
+                node=name,
+                group=group,
+                at=end.since_at,
+            )
         start = next((one for one in events if one.since_at > end.since_at and not has_ended(one)), None)
         if start is not None:
             gap_s = start.since_at - end.since_at

@@ -78,6 +78,13 @@ ENDS: tuple[Row, ...] = (
     ),
     Row(
         "process_stopped",
+        0.9,
+        needs=(ENDED, Sign(about("stopped_by_command"), "it was stopped by command")),
+        helps=(SILENT, ALONE),
+        against=(SOON_BACK, NOT_ENDED),
+    ),
+    Row(
+        "process_stopped",
         0.72,
         needs=(
             ENDED,

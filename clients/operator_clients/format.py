@@ -4,8 +4,10 @@ import math
 import time
 
 _CONTROL = dict.fromkeys((*range(32), *range(127, 160)), " ")
-# Joiners and variation selectors change the width of what stands before them, differently in each terminal.
-_CONTROL |= dict.fromkeys((0x200B, 0x200D, 0xFE0E, 0xFE0F, 0x2028, 0x2029, *range(0x202A, 0x202F)), "")
+# Joiners and variation selectors change the width of what stands before them, differently in each terminal; marks of
+# direction make it show the rest of the line, borders included, in another order.
+_CONTROL |= dict.fromkeys((0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070)), "")
+_CONTROL |= dict.fromkeys((0xFE0E, 0xFE0F, 0xFEFF), "")
 
 
 def clean(text: str) -> str:
@@ -39,6 +41,8 @@ def duration(seconds: float) -> str:
 
 def age(seconds: float) -> str:
     """A duration in whole seconds, for what is redrawn as it grows: ``0 s``, ``12 s``, ``3 min 05 s``."""
+    if not math.isfinite(seconds):
+        return "-"
     return duration(math.floor(seconds) or 0) if seconds >= 10 else f"{max(0, math.floor(seconds))} s"
 
 
@@ -48,6 +52,28 @@ def milliseconds(value: float | None) -> str:
         return "-"
     digits = 2 if value < 1 else 1 if value < 100 else 0
     return f"{value:.{digits}f} ms"
+
+
+def figure(milliseconds_: float | None) -> str:
+    """The same without its unit, for columns: ``0.31``, ``13.7``, ``950``."""
+    return milliseconds(milliseconds_).removesuffix(" ms")
+
+
+def compact(value: float) -> str:
+    """At most five columns: ``410``, ``9,999``, ``31.2k``, ``1.2M``."""
+    if not math.isfinite(value):
+        return "-"
+    for limit, divisor, suffix in ((9_999.5, 1.0, ""), (999_500.0, 1e3, "k"), (999.5e6, 1e6, "M")):
+        if abs(value) < limit:
+            scaled = value / divisor
+            return (
+                number(scaled)
+                if not suffix
+                else f"{scaled:.1f}{suffix}"
+                if abs(scaled) < 99.95
+                else f"{scaled:.0f}{suffix}"
+            )
+    return f"{value:.0e}"
 
 
 def byte_size(count_bytes: float) -> str:
@@ -61,5 +87,8 @@ def byte_size(count_bytes: float) -> str:
 
 
 def time_of_day(wall_s: float) -> str:
-    """``14:03:07`` in local time."""
-    return time.strftime("%H:%M:%S", time.localtime(wall_s))
+    """``14:03:07`` in local time; dashes for what no clock shows."""
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(wall_s))
+    except (ValueError, OverflowError, OSError):
+        return "--:--:--"

@@ -8,11 +8,15 @@ One kind of record was never published: a *checkpoint*, under the topic ``journa
 command ``snapshot`` would have answered at that moment, without the captured output of processes; its header has the
 ``seq`` of the last frame that is included. Each file of the daemon's journal and each recording begins with one, so
 that a reader knows what is true without the files that rotation has dropped.
+
+A recording that is given away may be packed with gzip; it is unpacked when it is opened.
 """
 
+import io
 import os
 import stat
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +30,9 @@ from operator_protocol.errors import BadRequest, NotFound
 from operator_protocol.frames import Frame, Header, decode_frame, header_from_wire
 
 MAGIC = b"OPJ1\n"
+_PACKED = b"\x1f\x8b"
+_MAX_UNPACKED_BYTES = 1 << 30
+"""A small file may claim to hold any amount."""
 SUFFIX = ".opj"
 CHECKPOINT = "journal.checkpoint"
 _PREFIX = struct.Struct("<II")
@@ -101,7 +108,10 @@ class Records:
 
 
 def open_journal(path: Path) -> BinaryIO:
-    """Open one file for reading. Raises ``NotFound``."""
+    """Open one file for reading, one that is packed with gzip as what is in it.
+
+    Raises ``NotFound``, and ``BadRequest`` for what cannot be unpacked.
+    """
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 (Path.open has no opener)
     except OSError as error:
@@ -109,6 +119,29 @@ def open_journal(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise NotFound(f"cannot read {path}: it is no regular file")
+    return _unpacked(file) if file.peek(len(_PACKED)).startswith(_PACKED) else file
+
+
+def _unpacked(packed: io.BufferedReader) -> BinaryIO:
+    """What is in ``packed``: a file that is gone with its descriptor, and goes by the same name."""
+    import gzip  # few files need it
+
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller reads it)
+    with packed:
+        try:
+            with gzip.GzipFile(fileobj=packed) as source:
+                while part := source.read(1 << 20):
+                    file.write(part)
+                    if file.tell() > _MAX_UNPACKED_BYTES:
+                        raise BadRequest(f"{packed.name} holds more than {_MAX_UNPACKED_BYTES >> 30} GiB")
+        except (OSError, EOFError, zlib.error) as error:
+            file.close()
+            raise BadRequest(f"{packed.name} is damaged: {error}") from error
+        except BaseException:
+            file.close()
+            raise
+    file.seek(0)
+    file.raw.name = packed.name  # type: ignore[attr-defined]
     return file
 
 

@@ -104,6 +104,8 @@ class JournalIndex:
         self.unreadable = 0
         self.filters: set[str] = set()
         """Topics that a recording was restricted to; empty if it was not."""
+        self.label = ""
+        """What whoever recorded it wants every viewer to read; of the last checkpoint that has one."""
         self.starts_blind = False
         """True when what was so before the first entry is not known."""
         self._ids: dict[bytes, int] = {}
@@ -228,6 +230,8 @@ class JournalIndex:
         wanted, last = snapshot.get("topics"), snapshot.get("topic_seqs")
         wanted = [str(topic) for topic in wanted] if isinstance(wanted, list) else None
         self.filters.update(wanted or ())
+        if isinstance(label := snapshot.get("label"), str) and label:
+            self.label = label
         known = {
             self._topic_id(str(topic).encode()): seq
             for topic, seq in (last.items() if isinstance(last, dict) else ())

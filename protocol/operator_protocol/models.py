@@ -91,6 +91,26 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class InvariantKind:
+    """One of the things that must hold."""
+
+    name: str
+    severity: Severity
+    grace: float
+    """Seconds for which a breach is tolerated before it is a violation."""
+    runbook: str = ""
+    """What a person should do, one or two sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvariantTable:
+    """Body of ``cluster.invariants``: what the monitor checks at each look."""
+
+    subject: str
+    invariants: list[InvariantKind]
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceItem:
     """One numbered observation that a diagnosis may cite."""
 
@@ -278,6 +298,18 @@ class FaultKind:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultAnswer:
+    """What would be answered now to a fault on one node: it is allowed, or why it is not."""
+
+    target: str
+    allowed: bool
+    reason: str = ""
+    """Why not."""
+    hint: str = ""
+    """What to do about that."""
+
+
+@dataclass(frozen=True, slots=True)
 class ActionKind:
     """An entry of the catalogue of actions."""
 
@@ -411,6 +443,12 @@ class ChapterState:
     expectation_met: bool | None = None
     """None when the chapter expects nothing, else whether it has come true."""
     entered_at: float = 0.0
+    overdue: bool = False
+    """True when what the chapter expects has not come true within its time; ``narration`` says the way back."""
+    notes: str = ""
+    """For the presenter, not for the audience."""
+    next_title: str = ""
+    """Of the chapter that follows; empty in the last one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,17 @@ from operator_protocol.topics import matches
 class Recorder:
     """Writes the events of a follower that was made for the same ``topics`` and has not joined yet.
 
+    A ``label`` is written into the recording itself, for whoever looks at it to read on the screen.
+
     A file that is there is never touched: ``Conflict``. A disk that is full raises ``Unavailable``, and what was
     written until then can be read.
     """
 
-    def __init__(self, follower: Follower, path: Path, topics: Iterable[str] | None = None) -> None:
+    def __init__(self, follower: Follower, path: Path, topics: Iterable[str] | None = None, *, label: str = "") -> None:
         self.path = path
         self.frames = 0
         self.bytes = 0
+        self._label = label
         self._topics = None if topics is None else tuple(topics)
         self._checkpoints = follower.keep_checkpoints()
         self._file: BinaryIO | None = None
@@ -60,6 +63,8 @@ class Recorder:
         self.close()
 
     def _checkpoint(self, frame: Frame) -> None:
+        if self._label:
+            frame = frame._replace(body={**frame.body, "label": self._label})
         if self._topics is not None:
             frame = frame._replace(body={**frame.body, "topics": list(self._topics)})
         self._write(frame)

@@ -94,6 +94,11 @@ class Recording:
         """What to point at on the time axis, in order."""
         return self.index.marks
 
+    @property
+    def label(self) -> str:
+        """What it is, in the words of whoever recorded it; to be shown with everything that it shows."""
+        return self.index.label
+
     def notes(self) -> list[str]:
         """What a reader has to know before trusting what is shown, a sentence each."""
         index = self.index

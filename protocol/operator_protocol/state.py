@@ -18,6 +18,8 @@ from operator_protocol.models import (
     DevOpsActivity,
     Expiry,
     Fault,
+    InvariantKind,
+    InvariantTable,
     Node,
     ProcessState,
     Ticket,
@@ -41,6 +43,8 @@ class State:
         self.cluster: ClusterHealth | None = None
         self.nodes: dict[str, Node] = {}
         self.processes: dict[str, ProcessState] = {}
+        self.invariants: dict[str, InvariantKind] = {}
+        """What the monitor checks, by name, in its order; empty of a daemon that does not tell."""
         self.violations: dict[str, Violation] = {}
         """Open ones, by id."""
         self.tickets: dict[int, Ticket] = {}
@@ -74,6 +78,7 @@ class State:
             "cluster": to_body(self.cluster) if self.cluster else None,
             "nodes": _records(self.nodes),
             "processes": _records(self.processes),
+            "invariants": _records(self.invariants),
             "violations": _records(self.violations),
             "tickets": _records(self.tickets),
             "faults": _records(self.faults),
@@ -97,6 +102,7 @@ class State:
             state.cluster = from_body(ClusterHealth, body["cluster"])
         state.nodes = {node.id: node for node in _read(Node, body, "nodes")}
         state.processes = {process.name: process for process in _read(ProcessState, body, "processes")}
+        state.invariants = {one.name: one for one in _read(InvariantKind, body, "invariants")}
         state.violations = {violation.id: violation for violation in _read(Violation, body, "violations")}
         state.tickets = {ticket.id: ticket for ticket in _read(Ticket, body, "tickets")}
         state.faults = {fault.id: fault for fault in _read(Fault, body, "faults")}
@@ -126,6 +132,10 @@ def _cluster_health(state: State, body: Body) -> None:
     state.cluster = health
     if health.nodes:
         state.nodes = {node.id: node for node in health.nodes}
+
+
+def _invariants(state: State, body: Body) -> None:
+    state.invariants = {one.name: one for one in from_body(InvariantTable, body).invariants}
 
 
 def _workload_sample(state: State, body: Body) -> None:
@@ -210,6 +220,7 @@ def _process_state(state: State, body: Body) -> None:
 
 _REDUCERS: dict[str, Callable[[State, Body], None]] = {
     "cluster.health": _cluster_health,
+    "cluster.invariants": _invariants,
     "workload.sample": _workload_sample,
     "violation.opened": _violation_opened,
     "violation.closed": _violation_closed,

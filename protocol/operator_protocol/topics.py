@@ -10,6 +10,7 @@ from collections.abc import Iterable
 HEARTBEAT = "heartbeat"
 CLUSTER_HEALTH = "cluster.health"
 CLUSTER_EVENT = "cluster.event"
+CLUSTER_INVARIANTS = "cluster.invariants"
 WORKLOAD_SAMPLE = "workload.sample"
 VIOLATION_OPENED = "violation.opened"
 VIOLATION_CLOSED = "violation.closed"

@@ -183,6 +183,15 @@ class DemoSection(_Section):
     """Kind of the fault of Stage 3."""
     target: Annotated[str, Field(min_length=1)] = "random"
     """A node, a role, or ``random``, which is one of the role whose loss shows most."""
+    chapters: str = ""
+    """A file with another story, or the name of a shipped one; empty for the built-in one."""
+    language: Annotated[str, Field(min_length=1)] = "en"
+    """Of what the demo says: a shipped one, or a ``.toml`` file."""
+
+    @field_validator("chapters", "language")
+    @classmethod
+    def _resolve_file(cls, named: str, info: ValidationInfo) -> str:
+        return beside(named, info) if named.endswith(".toml") else named
 
 
 class JournalSection(_Section):

@@ -36,8 +36,10 @@ from operatord.debts import Debts
 from operatord.declared.console import NAME as CONSOLE
 from operatord.declared.console import Console
 from operatord.declared.starter import DeclaredProcesses
-from operatord.demo.chapters import tell
+from operatord.demo.catalogue import load_catalogue
+from operatord.demo.chapters import BUILT_IN, check_faults, tell
 from operatord.demo.director import Director
+from operatord.demo.narration import Narrator
 from operatord.diagnosing import agent_settings
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Limits
@@ -128,7 +130,10 @@ class Daemon:
             cooldown_s=options.config.faults.cooldown_s,
         )
         demo = options.config.demo
-        chapters = tell(demo.fault, demo.target, options.config.faults.countdown_s)
+        self._story = options.story or BUILT_IN
+        narrator = Narrator(load_catalogue(demo.language))
+        countdown_s = options.config.faults.countdown_s
+        chapters = tell(demo.fault, demo.target, countdown_s, story=self._story, narrator=narrator)
         self.debts = Debts(
             self.faults,
             self._undo_journal,
@@ -141,7 +146,9 @@ class Daemon:
         self.actions = make_action_desk(
             options, self.subject, self.load, self.sockets, self.log, held=lambda: self.director.holds_actions
         )
-        self.director = Director(self.faults, self.load, self.broker.publish, chapters=chapters, agent=self.actions)
+        self.director = Director(
+            self.faults, self.load, self.broker.publish, chapters=chapters, narrator=narrator, agent=self.actions
+        )
         self.coordination: CoordinationDesk  # once the database is open
         self._chores: list[asyncio.Task[None]] = []
 
@@ -230,6 +237,7 @@ class Daemon:
         kind, known = self.options.config.demo.fault, self.subject.faults()
         if kind not in known:
             raise BadRequest(f"demo: {self.subject.name} has no fault {kind!r}", f"known: {', '.join(known)}")
+        check_faults(self._story, self.subject.name, kind, known)
 
     async def _take_over(self) -> None:
         """Deal with what an earlier daemon left: end it, or adopt its servers under ``--keep-cluster``."""

@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from operatord.config import Config
+from operatord.demo.plan import StoryPlan
 
 
 class DaemonOptions(BaseModel):
@@ -26,6 +27,8 @@ class DaemonOptions(BaseModel):
     isolate: bool = False
     """A host of its own for each server that is started anew."""
     config: Config
+    story: StoryPlan | None = None
+    """Another one than the built-in."""
     ready_fd: int | None = None
     """Where ``--detach`` waits: progress lines, then ``ready`` or ``error: ...``."""
 

@@ -155,11 +155,12 @@ def environment_has(pid: int, entry: str) -> bool:
 
     A process may overwrite that memory (servers do, to show a title in ``ps``), and that of a zombie is gone.
     """
-    try:
-        raw = _read(f"/proc/{pid}/environ")
-    except OSError:
-        return False
-    return entry.encode() in raw.split(b"\0")
+    return entry.encode() in _environment(pid)
+
+
+def environment_names(pid: int, name: str) -> bool:
+    """True when a variable of this name is there, likewise."""
+    return any(entry.startswith(f"{name}=".encode()) for entry in _environment(pid))
 
 
 def command_line(pid: int) -> list[str]:
@@ -174,6 +175,13 @@ def command_line(pid: int) -> list[str]:
 def boot_id() -> str:
     """Identifies this boot of the kernel; start times of different boots must not be compared."""
     return _read("/proc/sys/kernel/random/boot_id").decode().strip()
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return _read(f"/proc/{pid}/environ").split(b"\0")
+    except OSError:
+        return []
 
 
 def _read(path: str) -> bytes:

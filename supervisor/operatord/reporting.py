@@ -36,6 +36,11 @@ class Reporter:
         self._tell({"error": error.to_wire(), "stays": True})
         self._hang_up()
 
+    def refused(self, error: OperatorError) -> None:
+        """It was not even begun; the caller says so to a person."""
+        self._tell({"error": error.to_wire()})
+        self._hang_up()
+
     def failed(self, error: OperatorError) -> None:
         """The start failed, or the run ended with an error."""
         with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""From the launch of ``operator-viewer`` to the first painted screen, in a pseudo-terminal."""
+"""From the launch of ``operator-viewer`` to the first painted screen, in a pseudo-terminal; then what it costs."""
 
 import contextlib
 import fcntl
@@ -12,12 +12,14 @@ import termios
 import time
 from dataclasses import dataclass
 
+from . import viewer_live
 from .clusterwatch import NODES, Unexpected
 from .figures import Figure
 from .peers import BIN
 from .registry import Bench, Benchmark
 
 TARGET_MS = 400.0
+JOIN_TARGET_MS = 250.0
 _WIDTH, _HEIGHT = 120, 40
 _ALTERNATE_SCREEN = b"\x1b[?1049h"
 _PAINTED = b"\x1b[?2026l"
@@ -54,9 +56,10 @@ def run(bench: Bench) -> list[Figure]:
             "viewer.join_to_paint",
             "ms",
             [(paint.cluster_s - paint.screen_s) * 1000 for paint in paints],
-            target=TARGET_MS,
+            target=JOIN_TARGET_MS,
             note="terminal taken over, then join, snapshot, first picture with the six nodes",
         ),
+        *viewer_live.figures(bench),
     ]
 
 
@@ -113,4 +116,6 @@ def _drain_until_ended(master: int, process: "subprocess.Popen[bytes]") -> None:
                 os.read(master, 65536)
 
 
-BENCHMARK = Benchmark("viewer", "launch of operator-viewer to its first picture of the cluster", run)
+BENCHMARK = Benchmark(
+    "viewer", "operator-viewer: to its first picture, then bytes, keys, processor, memory, beside Rich's Live", run
+)

@@ -1,13 +1,14 @@
 """A start that cannot be is refused with one clear line."""
 
 import contextlib
+import json
 import os
 import random
 import socket
 import sqlite3
 from pathlib import Path
 
-from .real_daemon import RealDaemon, run, until
+from .real_daemon import BIN, RealDaemon, run, until
 
 
 def refused(daemon: RealDaemon, *options: str, code: int = 1) -> str:
@@ -68,6 +69,13 @@ def test_a_port_taken(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
 def test_a_second_daemon_names_the_first(daemon: RealDaemon) -> None:
     error = refused(daemon)
     assert f"pid {daemon.keeper}" in error
+
+
+def test_a_second_demo_names_the_first(daemon: RealDaemon) -> None:
+    done = run([str(BIN / "operatord"), "demo", "--headless", "--state-dir", str(daemon.state_dir)], check=False)
+    assert done.returncode == 1
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert problem.startswith(f"a daemon runs already with {daemon.state_dir}")
 
 
 def test_a_state_directory_that_is_no_directory(stopped_daemon: RealDaemon, tmp_path: Path) -> None:

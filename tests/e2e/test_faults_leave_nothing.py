@@ -139,8 +139,15 @@ def test_what_does_the_work_of_a_fault_is_not_started_by_hand_and_forgotten_at_i
     assert "slow-valkey-3" not in plain.ctl("processes", check=True).stdout
 
 
-@pytest.mark.parametrize("options", [[], ["--keep-cluster"]], ids=["with its servers", "alone"])
-@pytest.mark.parametrize("with_keeper", [False, True], ids=["the daemon", "daemon and keeper"])
+@pytest.mark.parametrize(
+    ("with_keeper", "options"),
+    [
+        pytest.param(False, ["--keep-cluster"], id="the daemon alone"),
+        pytest.param(True, [], id="daemon and keeper, with its servers"),
+        pytest.param(False, [], id="the daemon, with its servers", marks=pytest.mark.soak),
+        pytest.param(True, ["--keep-cluster"], id="daemon and keeper alone", marks=pytest.mark.soak),
+    ],
+)
 def test_what_a_killed_daemon_leaves_outside_of_its_servers_is_cleared_away(
     stopped_daemon: RealDaemon, with_keeper: bool, options: list[str]
 ) -> None:

@@ -148,7 +148,7 @@ def test_the_keeper_takes_a_partition_out_of_a_kept_network_and_the_next_daemon_
     _require_healthy(daemon)
 
 
-@pytest.mark.parametrize("by", ["start", "recover"])
+@pytest.mark.parametrize("by", ["start", pytest.param("recover", marks=pytest.mark.soak)])
 def test_a_partition_of_a_kept_cluster_is_undone_when_keeper_and_daemon_were_killed(
     isolated: Callable[..., RealDaemon], by: str
 ) -> None:

@@ -28,9 +28,12 @@ from operator_protocol.models import (
     EvidenceItem,
     Expiry,
     Fault,
+    FaultAnswer,
     FaultKind,
     FaultParam,
     Heartbeat,
+    InvariantKind,
+    InvariantTable,
     LatencySummary,
     MessagePayload,
     Node,
@@ -63,6 +66,7 @@ NODE = Node(
     detail={"slots": 5462, "lag": 0.25, "version": "9.1.0", "loading": False, "link": None},
 )
 HEALTH = ClusterHealth("valkey", False, "valkey-1 does not answer", [NODE], 1790000000.5, 1234.75)
+INVARIANT = InvariantKind("node_down", "critical", 0.5, "Bring the server back.")
 VIOLATION = Violation(
     "v-17", "p99_latency", "valkey-1", "warning", "slow", 1790000001.5, 1790000004.25, 12.5, 5.0, "ms"
 )
@@ -225,6 +229,9 @@ SAMPLE = WorkloadSample(
     1790000012.0,
 )
 CHAPTER = ChapterState(2, 8, "Stage 2: Load Generation", "What you see is real.", "press n", True, False, 1790000000.0)
+OVERDUE = replace(
+    CHAPTER, busy=False, overdue=True, notes="Let the line settle first.", next_title="Stage 3: Fault Injection"
+)
 MESSAGE = CoordinationMessage(
     "msg-0a1b2c3d",
     "READY_FOR_REVIEW",
@@ -275,6 +282,7 @@ FRAMES: dict[str, tuple[str, object]] = {
         topics.CLUSTER_EVENT,
         ClusterEvent("tikv1", "unreachable", "cannot reach store 5", 1790000002.5, None, 5, 12),
     ),
+    "cluster.invariants": (topics.CLUSTER_INVARIANTS, InvariantTable("valkey", [INVARIANT])),
     "workload.sample": (topics.WORKLOAD_SAMPLE, SAMPLE),
     "violation.opened": (topics.VIOLATION_OPENED, VIOLATION),
     "violation.closed": (topics.VIOLATION_CLOSED, VIOLATION),
@@ -303,6 +311,7 @@ FRAMES: dict[str, tuple[str, object]] = {
     "fault.recovered": (topics.FAULT_RECOVERED, RECOVERED),
     "fault.failed": (topics.FAULT_FAILED, FAILED),
     "demo.chapter": (topics.DEMO_CHAPTER, CHAPTER),
+    "demo.chapter-overdue": (topics.DEMO_CHAPTER, OVERDUE),
     "coordination.message": (topics.COORDINATION_MESSAGE, MESSAGE),
     "coordination.message-acknowledged": (topics.COORDINATION_MESSAGE, ACKNOWLEDGED),
     "coordination.expired": (topics.COORDINATION_EXPIRED, Expiry(1789913600.5)),
@@ -330,6 +339,7 @@ RECORDS: dict[str, object] = {
     "action-kind": ACTION_KIND,
     "agent-state": AGENT,
     "fault-kind": KIND,
+    "fault-answer": FaultAnswer("valkey-1", False, "it is the last live copy of shard-1", "--force overrides"),
     "ticket-held": HELD,
     "ticket-event": TICKET_EVENT,
     "ticket-record": TICKET_RECORD,
@@ -352,6 +362,7 @@ COMMANDS: dict[str, tuple[str, Body]] = {
     "fault": ("fault", {"kind": "kill", "target": "primary", "countdown": 3.0, "for": "30s", "force": False}),
     "fault-params": ("fault", {"kind": "slow", "target": "valkey-1", "params": {"percent": 50, "period": "20ms"}}),
     "faults": ("faults", {}),
+    "fault.check": ("fault.check", {"kind": "slow", "target": None, "force": False, "params": {"percent": 50}}),
     "recover": ("recover", {"id": "a1b2c3d4"}),
     "recover-all": ("recover", {"id": None}),
     "next": ("next", {}),
@@ -462,6 +473,7 @@ RESULTS: dict[str, Body] = {
     "shutdown": {},
     "fault": {"fault": to_body(FAULT)},
     "faults": {"kinds": [to_body(KIND)], "owed": [to_body(FAULT)]},
+    "fault.check": {"answers": [to_body(FaultAnswer("valkey-1", True))], "default_role": "primary"},
     "recover": {"recovered": [to_body(RECOVERED)], "message": "recovered kill on valkey-1"},
     "next": {"chapter": to_body(CHAPTER)},
     "previous": {"chapter": to_body(CHAPTER)},

@@ -62,3 +62,13 @@ def test_no_file_is_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "operatord").mkdir()
     (tmp_path / "operatord" / "operatord.toml").write_text("[workload]\nthreads = 3\n")
     assert load_config(None).workload.threads == 3
+
+
+def test_the_story_and_its_language_are_files_beside_the_configuration_or_shipped(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('[demo]\nchapters = "talk.toml"\nlanguage = "de.toml"\n')
+    demo = load_config(str(file)).demo
+    assert (demo.chapters, demo.language) == (str(tmp_path / "talk.toml"), str(tmp_path / "de.toml"))
+    file.write_text('[demo]\nchapters = "two-acts"\nlanguage = "en"\n')
+    demo = load_config(str(file)).demo
+    assert (demo.chapters, demo.language) == ("two-acts", "en")

@@ -44,7 +44,7 @@ def indented(text: str, width: int, more: str = "") -> list[str]:
 def parameters(params: list[Mapping[str, Any]], width: int) -> Iterator[str]:
     """One line for each parameter of a kind: as it may be typed, what it means, what is allowed."""
     for param in params:
-        yield from indented(f"--set {_setting(param)}  {param.get('meaning')} ({_allowed(param)})", width, "  ")
+        yield from indented(f"--set {_setting(param)}  {param.get('meaning')} ({allowed(param)})", width, "  ")
 
 
 def _lines(kinds: list[Mapping[str, Any]], owed: list[Mapping[str, Any]], paint: Paint) -> Iterator[str]:
@@ -73,17 +73,18 @@ def _setting(param: Mapping[str, Any]) -> str:
     elif isinstance(default, bool):
         value = str(default).lower()
     elif isinstance(default, int | float):
-        value = _amount(default, unit).replace(" ", "")
+        value = amount(default, unit).replace(" ", "")
     else:
         value = str(default)
     return f"{param.get('name')}={value}"
 
 
-def _allowed(param: Mapping[str, Any]) -> str:
+def allowed(param: Mapping[str, Any]) -> str:
+    """What may be given for a parameter: ``1 % to 95 %``, ``one of in, out, both``."""
     if param.get("choices"):
         return "one of " + ", ".join(map(str, param["choices"]))
     unit, low, high = str(param.get("unit") or ""), param.get("minimum"), param.get("maximum")
-    ends = [_amount(end, unit) for end in (low, high) if isinstance(end, int | float)]
+    ends = [amount(end, unit) for end in (low, high) if isinstance(end, int | float)]
     if len(ends) == 2:
         return " to ".join(ends)
     if ends:
@@ -91,7 +92,8 @@ def _allowed(param: Mapping[str, Any]) -> str:
     return {bool: "true or false", str: "text"}.get(type(param.get("default")), "any number")
 
 
-def _amount(value: float, unit: str) -> str:
+def amount(value: float, unit: str) -> str:
+    """A number of the catalogue with its unit; bytes as KiB, MiB, GiB."""
     if unit.startswith("bytes"):
         return byte_size(value).replace(".0 ", " ") + unit.removeprefix("bytes")
     return f"{value:g} {unit}".rstrip()

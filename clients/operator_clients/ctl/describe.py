@@ -120,6 +120,10 @@ def _activity(body: Body) -> str:
     return f"{body.get('operation')}: {told}"
 
 
+def _invariants(body: Body) -> str:
+    return f"{body.get('subject', '')}: {len(body.get('invariants') or [])} invariants are checked"
+
+
 def _finished(body: Body) -> str:
     error = body.get("error")
     return f"{body.get('cmd')} " + (f"failed: {error.get('message')}" if isinstance(error, dict) else "done")
@@ -139,6 +143,7 @@ def _process_state(body: Body) -> str:
 _TELLERS: dict[str, Callable[[Body], str]] = {
     topics.CLUSTER_HEALTH: _health,
     topics.CLUSTER_EVENT: _event,
+    topics.CLUSTER_INVARIANTS: _invariants,
     topics.WORKLOAD_SAMPLE: _sample,
     topics.VIOLATION_OPENED: _violation,
     topics.VIOLATION_CLOSED: _held_again,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from operator_clients.ctl.commands import Subcommand
-from operator_clients.ctl.exits import DONE, Usage
-from operator_clients.ctl.output import clean, count, maps
+from operator_clients.ctl.exits import DONE, REFUSED, Usage
+from operator_clients.ctl.output import clean, count, maps, stdout_paint, table
 from operator_clients.ctl.parsing import duration_s, setting, whole_seconds
 from operator_clients.ctl.session import Session
 from operator_clients.format import duration
@@ -31,6 +31,7 @@ _FAULT_EXAMPLES = """\
   operatorctl fault pause --target valkey-2 --for 30s
   operatorctl fault stop --target replica --countdown 0 --json
   operatorctl fault slow --set percent=50 --set period=40ms --for 1m
+  operatorctl fault slow --check                 on which nodes it would be allowed, and why not on the others
   operatorctl fault && operatorctl wait violation.opened --timeout 10 && operatorctl recover"""
 _RECOVER_EXAMPLES = """\
   operatorctl recover          undo everything that is owed; nothing owed is success
@@ -85,6 +86,10 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
     }
     if args.settings:
         command["params"] = read_params(args.settings, "fault")
+    if args.check:
+        return _check(
+            {name: command[name] for name in ("kind", "target", "force", "params") if name in command}, session
+        )
     deadline_s = (args.countdown or 0) + _WORK_DEADLINE_S
     if args.no_wait:
         session.show(
@@ -103,6 +108,19 @@ def _fault(args: argparse.Namespace, session: Session) -> int:
             countdown.end()
     session.show(result, _describe(result.get("fault") or {}))
     return DONE
+
+
+def _check(command: Body, session: Session) -> int:
+    """What would be answered, node by node; refused if there is none that may be broken."""
+    result = session.ask("fault.check", command)
+    answers = maps(result.get("answers"))
+    rows = ((one.get("target"), "allowed" if one.get("allowed") else "refused", _why(one)) for one in answers)
+    session.show(result, table(("NODE", "ANSWER", "WHY"), rows, stdout_paint()))
+    return DONE if any(one.get("allowed") for one in answers) else REFUSED
+
+
+def _why(answer: Mapping[str, Any]) -> str:
+    return "; ".join(str(part) for part in (answer.get("reason"), answer.get("hint")) if part)
 
 
 def read_params(settings: list[tuple[str, str]], command: str) -> Body:
@@ -217,6 +235,7 @@ def _fault_arguments(parser: argparse.ArgumentParser) -> None:
         help="a parameter of the kind, as often as there are: percent=50, period=40ms, size=64MiB",
     )
     parser.add_argument("--force", action="store_true", help="do it even where a guard rail or the cooldown forbids it")
+    parser.add_argument("--check", action="store_true", help="say on which nodes it would be allowed; nothing is done")
     parser.add_argument("--no-wait", action="store_true", help="return when the daemon has accepted it")
 
 

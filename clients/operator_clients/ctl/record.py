@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
     with (
         _ended_by_signals() as asked_to_end,
         Follower(session.endpoint, topics=args.topic) as follower,
-        Recorder(follower, path, args.topic) as recorder,
+        Recorder(follower, path, args.topic, label=args.label) as recorder,
     ):
         follower.join(JOIN_S)
         session.note(f"recording into {path}; Ctrl+C ends it")
@@ -95,6 +95,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         help="only these whole topics, or families that end in a dot (default: everything)",
+    )
+    parser.add_argument(
+        "--label", metavar="TEXT", default="", help="what it is; whoever replays it reads that in the header, always"
     )
     parser.add_argument("--for", metavar="D", dest="for_s", type=duration_s, help="end after 30s, 10m, …")
 

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 from operator_clients import when
 from operator_clients.ctl.commands import Subcommand
@@ -10,6 +9,8 @@ from operator_clients.ctl.exits import DONE, Usage
 from operator_clients.ctl.output import clock
 from operator_clients.ctl.printing import Changes, Printer, check_topics, somebody_reads, warn
 from operator_clients.ctl.session import Session, to_json
+from operator_clients.format import clean
+from operator_clients.recordings import recording_path
 from operator_protocol.events import FrameSeen, Resynced
 from operator_protocol.frames import Frame
 from operator_protocol.journal import CHECKPOINT
@@ -29,7 +30,9 @@ def run(args: argparse.Namespace, session: Session) -> int:
     check_topics(args.topic)
     if args.state and not (args.speed is None and args.start is None and args.topic is None):
         raise Usage("--state shows the end, all of it", "leave out --from, --speed and --topic")
-    with Recording.open(Path(args.path)) as recording:
+    with Recording.open(recording_path(args.path)) as recording:
+        if recording.label:
+            warn(f"this is a recording: {clean(recording.label)}")
         for note in recording.notes():
             warn(note)
         if args.state:
@@ -79,7 +82,11 @@ def _print_state(recording: Recording) -> None:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What to replay, how fast, from when."""
-    parser.add_argument("path", metavar="FILE|DIR", help="a recording, a file of a journal, or a whole journal")
+    parser.add_argument(
+        "path",
+        metavar="FILE|DIR|NAME",
+        help="a recording, a file of a journal, a whole journal, or a shipped recording",
+    )
     parser.add_argument(
         "--speed", metavar="N", type=when.argument(when.speed), help="in time, N times as fast (default: all at once)"
     )

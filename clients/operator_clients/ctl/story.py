@@ -42,7 +42,9 @@ class Story:
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
-        """The first fault that was injected."""
+        """The first fault that was injected; a story may have more, which only have to show in the load."""
+        self._spans: dict[str, tuple[str, float, float]] = {}
+        """Of every fault: its kind, and from when to when it was in force."""
         self.recovered_by = ""
         """What the daemon says of its recovery."""
         self.outages: dict[str, bool] = {}
@@ -78,16 +80,26 @@ class Story:
             return
 
     def _see_fault(self, frame: Frame, fault: Fault) -> None:
+        self._see_span(frame, fault)
         if frame.topic == topics.FAULT_INJECTED and self.fault is None:
             self.fault = fault
-            delay_s = frame.header.wall_ts - (fault.injected_at or frame.header.wall_ts)
-            self._injected = frame.header.mono_ts - (delay_s if 0 <= delay_s <= _MAX_FRAME_DELAY_S else 0.0)
+            _, self._injected, _ = self._spans[fault.id]
         elif self.fault is None or fault.id != self.fault.id:
             return
         elif frame.topic == topics.FAULT_RECOVERING and self._recovering is None:
             self._recovering = frame.header.mono_ts
         elif frame.topic == topics.FAULT_RECOVERED:
             self._recovered, self.recovered_by = frame.header.mono_ts, fault.recovered_by
+
+    def _see_span(self, frame: Frame, fault: Fault) -> None:
+        mono_ts = frame.header.mono_ts
+        if frame.topic == topics.FAULT_INJECTED:
+            delay_s = frame.header.wall_ts - (fault.injected_at or frame.header.wall_ts)
+            begun = mono_ts - (delay_s if 0 <= delay_s <= _MAX_FRAME_DELAY_S else 0.0)
+            self._spans[fault.id] = (fault.kind, begun, float("inf"))
+        elif frame.topic == topics.FAULT_RECOVERED and fault.id in self._spans:
+            kind, begun, _ = self._spans[fault.id]
+            self._spans[fault.id] = (kind, begun, mono_ts)
 
     def _see_action(self, frame: Frame, action: Action) -> None:
         if self._injected is not None:
@@ -126,7 +138,7 @@ class Story:
     @property
     def degraded_expected(self) -> bool:
         """Whether the load had to notice; of a kind that no catalogue tells of, yes."""
-        return self.fault is None or self.outages.get(self.fault.kind, True)
+        return not self._spans or any(self.outages.get(kind, True) for kind, _, _ in self._spans.values())
 
     @property
     def settled(self) -> bool:
@@ -150,10 +162,8 @@ class Story:
         return fmean(rates[-AFTER_SAMPLES:]) if len(rates) >= AFTER_SAMPLES else None
 
     def _during(self) -> list[WorkloadSample]:
-        if self._injected is None:
-            return []
-        end = float("inf") if self._recovered is None else self._recovered
-        return [seen.sample for seen in self.samples if self._injected <= seen.mono_ts <= end]
+        spans = self._spans.values()
+        return [seen.sample for seen in self.samples if any(begun <= seen.mono_ts <= end for _, begun, end in spans)]
 
     def _detected_at(self) -> float | None:
         target = self.fault.target if self.fault else None

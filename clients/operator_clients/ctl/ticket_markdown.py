@@ -45,8 +45,13 @@ def history_lines(record: Map) -> Iterator[str]:
 
 
 def when(at: object) -> str:
-    """A wall-clock time as UTC, to the second."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at)) if isinstance(at, int | float) else "-"
+    """A wall-clock time as UTC, to the second; a dash for what no clock shows."""
+    if not isinstance(at, int | float):
+        return "-"
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+    except (ValueError, OverflowError, OSError):
+        return "-"
 
 
 def _facts(ticket: Map) -> Iterator[str]:

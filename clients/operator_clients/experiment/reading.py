@@ -7,7 +7,6 @@ from pathlib import Path
 from operator_clients.ctl.exits import Usage
 from operator_clients.ctl.wait import check_topic
 from operator_clients.experiment.conditions import Condition, parse_product
-from operator_clients.experiment.locate import lines_of
 from operator_clients.experiment.model import (
     AGAIN_WITHIN_S,
     HOLD_S,
@@ -29,6 +28,7 @@ from operator_clients.experiment.model import (
     WaitStep,
 )
 from operator_clients.experiment.tables import Problem, Table
+from operator_protocol.toml_lines import lines_of
 from operator_protocol.topics import is_process_name
 
 _RESERVED = (START, TARGET)

@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 
 from operator_clients import when
 from operator_clients.experiment.conditions import Condition, parse_condition
-from operator_clients.experiment.locate import Lines, Path
 from operator_protocol.models import Scalar
+from operator_protocol.toml_lines import Lines, Path
 
 T = TypeVar("T")
 

@@ -6,8 +6,10 @@ line of text with the hint, and the same as a map. The coordination tools say ``
 which is their contract.
 """
 
+import gc
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -80,12 +82,26 @@ def build(daemon: Daemon, *, control: bool) -> MCPServer[Any]:
         log_level="WARNING",
         subscriptions=False,
     )
-    looking.add(server, daemon)
-    coordination.add(server, daemon)
-    presence.add(server, daemon)
-    if control:
-        changing.add(server, daemon)
+    with _without_collection():
+        looking.add(server, daemon)
+        coordination.add(server, daemon)
+        presence.add(server, daemon)
+        if control:
+            changing.add(server, daemon)
     return server
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """The descriptions of parameters are read from source; Python 3.11 miscounts a syntax tree's depth, and raises
+    ``SystemError``, if a garbage collection comes in between (gh-106905)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _failed(name: str, error: OperatorError) -> CallToolResult:

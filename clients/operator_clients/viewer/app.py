@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from operator_clients.viewer.canvas import Pen
-from operator_clients.viewer.compose import compose
+from operator_clients.viewer.compose import draw
 from operator_clients.viewer.keys import ESCAPE_DELAY_S, Keyboard, TerminalGone
 from operator_clients.viewer.screen import Screen
 from operator_clients.viewer.session import Session
@@ -29,13 +29,21 @@ class App:
     """The viewer on a terminal."""
 
     def __init__(
-        self, session: Session, screen: Screen, keyboard: Keyboard, signals: Signals, *, animate: bool
+        self,
+        session: Session,
+        screen: Screen,
+        keyboard: Keyboard,
+        signals: Signals,
+        *,
+        animate: bool,
+        notes: bool = False,
     ) -> None:
         self._session = session
         self._screen = screen
         self._keyboard = keyboard
         self._signals = signals
         self._animate = animate
+        self._notes = notes
         self._pen = Pen()
         self._exit_code: int | None = None
         self._changed = True
@@ -59,15 +67,17 @@ class App:
         finally:
             self._screen.leave()
             self._keyboard.leave()
+            self._session.close()
 
     def _loop(self) -> int:
         inputs = [*self._session.follower.fds(), self._keyboard.fd, self._signals.fileno()]
         while True:
-            ready, _, _ = select.select(inputs, [], [], self._patience_s(time.monotonic()))
+            ready, _, _ = select.select([*inputs, *self._session.fds()], [], [], self._patience_s(time.monotonic()))
             now = time.monotonic()
             self._take_signals()
             self._take_keys(now, readable=self._keyboard.fd in ready)
             self._take_events(now)
+            self._changed = self._session.tick(now) or self._changed
             if self._exit_code is not None:
                 return self._exit_code
             if self._session.finished:
@@ -97,8 +107,22 @@ class App:
         session = self._session
         shell = session.shell(now)
         mono, wall = session.view_time(now, time.time())
-        view = View(session.follower.state, session.story, wall, mono, self._animate, recorded=shell.tape is not None)
-        self._screen.show(compose(view, shell, self._screen.size(), self._pen))
+        view = View(
+            session.follower.state,
+            session.story,
+            wall,
+            mono,
+            self._animate,
+            recorded=shell.tape is not None,
+            focus=session.ui.focus,
+            zoom=session.ui.zoom,
+            readonly=session.readonly,
+            notes=self._notes,
+            started=self._started_at,
+        )
+        drawn = draw(view, shell, self._screen.size(), self._pen)
+        session.extent = drawn.extent
+        self._screen.show(drawn.picture)
 
     def _take_events(self, now: float) -> None:
         events = self._session.follower.poll(0)

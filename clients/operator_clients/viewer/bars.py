@@ -1,20 +1,22 @@
 """What stands around the panels: header, footer, the list of keys, and the notices that replace everything."""
 
 import math
+from collections.abc import Sequence
 
-from rich.console import RenderableType
 from rich.text import Text
 
 from operator_clients.format import age
-from operator_clients.viewer.keymap import KEYMAP, REPLAY_KEYMAP, Binding, key_label, keys_label
+from operator_clients.viewer.interaction import Filter
+from operator_clients.viewer.keymap import KEYMAP, REPLAY_KEYMAP, Action, Binding, key_label
 from operator_clients.viewer.layout import MIN_HEIGHT, MIN_WIDTH, Size
-from operator_clients.viewer.panels.paper import boxed, hanging, line, paragraph, shortened, sides
-from operator_clients.viewer.session import Notice, Shell, Tape
-from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, LEADER, NODE, STRONG, TONE, WARN
+from operator_clients.viewer.panels.paper import hanging, line, paragraph, shortened, sides
+from operator_clients.viewer.shell import Notice, Shell, Tape
+from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, NODE, STRONG, TONE, WARN
 from operator_clients.viewer.timeline import recorded_at, timeline
 from operator_clients.viewer.view import View
 
 NOTICE_LINES = 2
+_HELP = Binding(Action.HELP, ("?",), "keys", "Every key, and what it does")
 _LINK = {
     "live": ("● live", GOOD),
     "joining": ("◐ joining", WARN),
@@ -29,7 +31,7 @@ def header(view: View, shell: Shell, width: int) -> Text:
         return _replay_header(view, shell, shell.tape, width)
     if shell.status in ("stale", "lost"):
         old = age(shell.age_s) if math.isfinite(shell.age_s) else "very"
-        return _banner(f"✗ connection lost, data {old} old; it comes back by itself", BAD, width)
+        return _banner(f"✗ connection lost, data {old} old; reconnects when the daemon is back", BAD, width)
     if shell.resynced:
         return _banner(f"↻ resynchronised: {shell.resynced}", WARN, width)
     if shell.status == "joining":
@@ -39,7 +41,8 @@ def header(view: View, shell: Shell, width: int) -> Text:
 
 
 def _situation(view: View, badge: tuple[str, str]) -> Text:
-    left = line(badge, "  ", (view.state.version.get("subject", ""), STRONG), "  ")
+    readonly = (" READ-ONLY", f"{STRONG} {WARN}") if view.readonly else ""
+    left = line(badge, readonly, "  ", (view.state.version.get("subject", ""), STRONG), "  ")
     for fault in view.state.faults.values():
         if fault.state != "countdown":
             left.append_text(line((f"◄ {fault.kind} {fault.target}  ", f"{STRONG} {FAULT}")))
@@ -51,6 +54,12 @@ def _replay_header(view: View, shell: Shell, tape: Tape, width: int) -> Text:
     """The same for what is over: that it is a replay, of when, and where the recording has a break."""
     badge = (" REPLAY ", f"{STRONG} {FAULT} reverse")
     right = line((f"recorded {recorded_at(tape)} ", INFO))
+    if tape.label:
+        # What is shown must not be taken for something else: the label stands before all that could push it out.
+        right = line((f"{recorded_at(tape)} ", INFO))
+        left = line(badge, " ", (f" {tape.label} ", f"{STRONG} {WARN} reverse"))
+        broken = line((f"  ↻ {shell.resynced}", f"{STRONG} {WARN}"))
+        return sides(left.append_text(broken if shell.resynced else _situation(view, ("", ""))), right, width)
     if shell.resynced:
         return sides(line(badge, (f"  ↻ {shell.resynced}", f"{STRONG} {WARN}")), right, width)
     return sides(_situation(view, badge), right, width)
@@ -80,13 +89,42 @@ def footer_lines(shell: Shell, *, tall: bool) -> int:
 def footer(shell: Shell, width: int, *, tall: bool = False) -> list[Text]:
     """The keys, or for some seconds what came of the last one: one line, two for a long notice.
 
-    In a replay the timeline stands below it; where the terminal is not ``tall`` enough for both, in its place.
+    The keys are those of the overlay on top, else those of the focused panel. In a replay the timeline stands below
+    them; where the terminal is not ``tall`` enough for both, in their place.
     """
+    # What is being typed must be seen, whatever there is to say.
+    told = shell.notice is not None and (bool(shell.overlays) or not shell.ui.filtering)
     if shell.tape is None:
-        return _notice_lines(shell.notice, width) if shell.notice else [_keys(KEYMAP, shell.pending, width)]
-    lines = _notice_lines(shell.notice, width) if shell.notice else [_keys(REPLAY_KEYMAP, (), width)] if tall else []
+        return _notice_lines(shell.notice, width) if shell.notice and told else [_keys_line(shell, KEYMAP, width)]
+    elsewhere = bool(shell.overlays) or shell.ui.focus is not None
+    if shell.notice and told:
+        lines = _notice_lines(shell.notice, width)
+    else:
+        lines = [_keys_line(shell, REPLAY_KEYMAP, width)] if tall or elsewhere else []
+    if lines and not tall and elsewhere:
+        return lines
     hint = line() if tall else line(("? keys ", DIM))
     return [*lines, Text.assemble(timeline(shell.tape, width - hint.cell_len), hint)]
+
+
+def _keys_line(shell: Shell, keymap: tuple[Binding, ...], width: int) -> Text:
+    if shell.overlays:
+        top = shell.overlays[-1]
+        # Where the question mark is text, or the list is there already, it leads to no list.
+        helps = [_HELP] if not top.wants_text and top.title != _HELP.label.capitalize() else []
+        return _keys([*(one for one in top.keymap if one.in_footer), *helps], shell.pending, width)
+    if shell.ui.filtering:
+        return _prompt(shell.ui.pane.filter, width)
+    if shell.ui.focus is not None:
+        return _keys([one for one in keymap if one.in_focus], shell.pending, width)
+    return _keys([one for one in keymap if one.in_footer], shell.pending, width)
+
+
+def _prompt(written: Filter, width: int) -> Text:
+    """The filter as it is typed."""
+    wrong = (f"  plain text: {written.error}", WARN) if written.error else ""
+    left = line((" /", f"{STRONG} {INFO}"), (written.text, STRONG), ("▏", INFO), wrong)
+    return sides(left, line(("ENTER keep  ESC all lines ", DIM)), width)
 
 
 def _notice_lines(notice: Notice, width: int) -> list[Text]:
@@ -96,33 +134,24 @@ def _notice_lines(notice: Notice, width: int) -> list[Text]:
     return shortened(lines, Size(width - 1, NOTICE_LINES))
 
 
-def _keys(keymap: tuple[Binding, ...], pending: tuple[str, ...], width: int) -> Text:
+def _keys(bindings: Sequence[Binding], pending: tuple[str, ...], width: int) -> Text:
+    """As many of ``bindings`` as fit; the last two, which lead to the others and away, stay."""
     right = line((f"… {', '.join(pending)} ", INFO)) if pending else line("")
+    right.truncate(width // 2, overflow="ellipsis")
+    room, shown = width - right.cell_len - bool(right.plain), list(bindings)
+    while len(shown) > 2 and _width_of(shown, 2) > room:
+        del shown[-3]
+    gap = "   " if _width_of(shown, 3) <= room else "  "
     left = line(" ")
-    for binding in keymap:
-        if binding.in_footer:
-            left.append(key_label(binding.keys[0]), style=f"{STRONG} {INFO}")
-            left.append(f" {binding.label}   ")
-    return sides(left, right, width)
+    for number, binding in enumerate(shown):
+        left.append(gap if number else "")
+        left.append(key_label(binding.keys[0]), style=f"{STRONG} {INFO}")
+        left.append(f" {binding.label}")
+    return sides(left, right, width) if right.plain else left
 
 
-def help_box(keymap: tuple[Binding, ...] = KEYMAP, console: str = "") -> tuple[RenderableType, Size]:
-    """The list of keys, and the room it takes."""
-    column = max(len(keys_label(binding)) for binding in keymap)
-    lines = [line((f"{keys_label(binding):<{column}}", f"{STRONG} {INFO}"), f"  {binding.help}") for binding in keymap]
-    lines.append(line(""))
-    legend = [(f"{look.glyph} {look.word}", look.style) for look in NODE.values()]
-    spaced = [part for one in legend for part in (one, "   ")]
-    lines.append(line(*spaced, (f"{LEADER} primary, leader", WARN), "   ", ("◄ fault", FAULT)))
-    marks = (("F fault", FAULT), "   ", ("D detected", WARN), "   ", ("R recovered", GOOD))
-    lines.append(line("on the time axis:   ", *marks))
-    if keymap is REPLAY_KEYMAP:
-        lines.append(line(" " * 20, ("| daemon restarted", WARN), "   ", ("? frames missing", BAD)))
-    if console:
-        lines += [line(""), line("the web console, for this daemon alone:"), line((console, INFO))]
-    width = max(text.cell_len for text in lines) + 4
-    size = Size(min(width, MIN_WIDTH - 2), len(lines) + 2)
-    return boxed(line(("Keys", STRONG)), lines, size, border=INFO, heavy=True), size
+def _width_of(bindings: Sequence[Binding], gap: int) -> int:
+    return sum(len(key_label(one.keys[0])) + len(one.label) + 1 + gap for one in bindings) - gap + 1
 
 
 def waiting(shell: Shell, size: Size) -> list[Text]:

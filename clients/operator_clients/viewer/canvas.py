@@ -6,14 +6,17 @@ style, which makes placing side by side, overlaying and comparing with the last 
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.color import ColorSystem
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
 from rich.style import Style
+from rich.text import Text
 
+from operator_clients.format import clean
 from operator_clients.viewer.layout import Rect, Size
 
 
@@ -32,6 +35,8 @@ Picture = list[Row]
 
 BLANK = Cell(" ", "")
 _RIGHT_HALF = ""
+_REMEMBERED = 32
+"""Drawings kept: a few times what stands on one screen."""
 _SYSTEMS = {
     "standard": ColorSystem.STANDARD,
     "256": ColorSystem.EIGHT_BIT,
@@ -74,9 +79,22 @@ class Pen:
         self._system = _SYSTEMS.get(name) if name else None
         self._plain = self._console.no_color
         self._codes: dict[Style, str] = {}
+        self._drawn: dict[Hashable, Picture] = {}
+        """The last drawings by what they are of, the one used last at the end: most panels are as they were."""
 
     def draw(self, renderable: RenderableType, size: Size) -> Picture:
-        """``renderable`` as rows of cells, exactly ``size``."""
+        """``renderable`` as rows of cells, exactly ``size``. Not to be changed."""
+        content = _content(renderable)
+        if content is None:
+            return self._draw(renderable, size)
+        key = (size, content)
+        picture = self._drawn.pop(key, None) or self._draw(renderable, size)
+        self._drawn[key] = picture
+        if len(self._drawn) > _REMEMBERED:
+            del self._drawn[next(iter(self._drawn))]
+        return picture
+
+    def _draw(self, renderable: RenderableType, size: Size) -> Picture:
         options = self._console.options.update_dimensions(size.width, size.height)
         lines = self._console.render_lines(renderable, options, pad=True)
         picture = []
@@ -84,7 +102,9 @@ class Pen:
             row: Row = []
             for text, style, control in segments:
                 if not control:
-                    _append(row, text, self._sgr(style) if style else "")
+                    # The last door before the terminal: whatever a panel forgot to clean is no order to it.
+                    shown = text if text.isprintable() else clean(text)
+                    _append(row, shown, self._sgr(style) if style else "")
             picture.append(_exactly(row, size.width))
         picture.extend([BLANK] * size.width for _ in range(size.height - len(picture)))
         return picture
@@ -92,11 +112,31 @@ class Pen:
     def _sgr(self, style: Style) -> str:
         code = self._codes.get(style)
         if code is None:
-            shown = style.without_color if self._plain else style
+            # A link would be a sequence of another kind, to an address that somebody else chose.
+            shown = style.update_link(None) if style.link else style
+            shown = shown.without_color if self._plain else shown
             # Style.render writes "<codes>x<reset>"; the codes alone have no public name.
             code = shown.render("x", color_system=self._system).partition("x")[0]
             self._codes[style] = code
         return code
+
+
+def _content(renderable: object) -> Hashable | None:
+    """What makes a drawing another one; None for what is not made of text, panels and groups alone."""
+    if renderable is None or isinstance(renderable, str):
+        return (renderable,)
+    if isinstance(renderable, Text):
+        look = (renderable.style, renderable.justify, renderable.overflow, renderable.no_wrap)
+        return (renderable.plain, tuple(renderable.spans), *look)
+    if isinstance(renderable, Group):
+        parts = tuple(_content(one) for one in renderable.renderables)
+        return None if None in parts else parts
+    if isinstance(renderable, Panel):
+        inside = tuple(_content(one) for one in (renderable.title, renderable.subtitle, renderable.renderable))
+        edge = (renderable.style, renderable.border_style, renderable.box, renderable.padding, renderable.title_align)
+        room = (renderable.width, renderable.height, renderable.subtitle_align)
+        return None if None in inside else (inside, edge, room)
+    return None
 
 
 def _append(row: Row, text: str, sgr: str) -> None:

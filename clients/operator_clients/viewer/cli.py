@@ -5,12 +5,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operator_clients import when
+from operator_clients.viewer.layout import screen_size
 from operator_protocol.endpoint import Endpoint, resolve_endpoint
-from operator_protocol.errors import BadRequest, DaemonUnreachable, NotFound, OperatorError
+from operator_protocol.errors import BadRequest, DaemonUnreachable, NotFound, OperatorError, Unavailable
 from operator_protocol.stdio import fill_closed_streams
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 REFUSED = 1
 USAGE = 2
 NO_DAEMON = 3
+_OF_A_RECORDING = {"--speed": "speed", "--from": "start", "--export": "export"}
+"""Options that need one, and where their values are."""
+_OF_AN_EXPORT = {"--out": "out", "--size": "size", "--at": "at", "--to": "end", "--idle": "idle"}
 _DUMB = ("", "dumb", "unknown")
 
 
@@ -32,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     fill_closed_streams()
     parser = _parser()
     options = parser.parse_args(argv)
-    if options.replay is None and (options.speed is not None or options.start is not None):
-        parser.error("--speed and --from need a recording: --replay FILE|DIR")
+    if (misused := _misused(options)) is not None:
+        parser.error(misused)
     try:
         if options.replay is not None:
             return _replay(options)
@@ -43,6 +46,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NO_DAEMON if isinstance(error, DaemonUnreachable) else USAGE
 
 
+def _misused(options: argparse.Namespace) -> str | None:
+    """Options that mean nothing together."""
+    if options.replay is None:
+        given = [name for name in _OF_A_RECORDING if getattr(options, _OF_A_RECORDING[name]) is not None]
+        return f"{_and(given, 'need')} a recording: --replay FILE|DIR|NAME" if given else None
+    if options.export is None:
+        given = [name for name in _OF_AN_EXPORT if getattr(options, _OF_AN_EXPORT[name]) is not None]
+        return f"{_and(given, 'need')} --export svg or --export asciicast" if given else None
+    if options.out is None:
+        return "--export needs --out FILE (- is standard output)"
+    wrong = ("--from", "--to", "--speed", "--idle") if options.export == "svg" else ("--at",)
+    names = {**_OF_A_RECORDING, **_OF_AN_EXPORT}
+    given = [name for name in wrong if getattr(options, names[name]) is not None]
+    if given and options.export == "svg":
+        return f"an SVG is one moment: --at T, without {' and '.join(given)}"
+    return "an asciicast is a stretch of time: --from T and --to T, without --at" if given else None
+
+
+def _and(names: Sequence[str], verb: str) -> str:
+    return f"{' and '.join(names)} {verb}{'s' if len(names) == 1 else ''}"
+
+
 def _view(options: argparse.Namespace, endpoint: Endpoint) -> int:
     # Imported here so that --help and a usage error need no ZeroMQ.
     from operator_clients.viewer.session import Session
@@ -50,22 +75,29 @@ def _view(options: argparse.Namespace, endpoint: Endpoint) -> int:
     from operator_protocol.follow import Follower
 
     with Signals() as signals, Follower(endpoint) as follower:
-        return _show(options, Session(follower), signals)
+        session = Session(follower, readonly=options.readonly, key_file=options.key)
+        return _show(options, session, signals)
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from operator_clients.recordings import recording_path
     from operator_clients.viewer.replaying import ReplaySession
     from operator_clients.viewer.signals import Signals
     from operator_protocol.recording import Recording
     from operator_protocol.replay import Replay
 
     try:
-        with Recording.open(Path(options.replay)) as recording:
+        with Recording.open(recording_path(options.replay)) as recording:
+            if options.export is not None:
+                from operator_clients.viewer.export.exporting import export
+
+                export(recording, options)
+                return 0
             start_s = 0.0 if options.start is None else when.within(recording, options.start)
             with Signals() as signals:
                 replay = Replay(recording, speed=options.speed or 1.0, at_s=start_s)
                 return _show(options, ReplaySession(replay, time.monotonic()), signals)
-    except (NotFound, BadRequest) as error:
+    except (NotFound, BadRequest, Unavailable) as error:
         print(f"operator-viewer: {error}", file=sys.stderr)
         return REFUSED
 
@@ -81,7 +113,8 @@ def _show(options: argparse.Namespace, session: "Session", signals: "Signals") -
     from operator_clients.viewer.screen import Screen
 
     screen = Screen(1, signals.breakable)
-    return App(session, screen, Keyboard(terminal), signals, animate=not options.no_animation).run()
+    keyboard = Keyboard(terminal)
+    return App(session, screen, keyboard, signals, animate=not options.no_animation, notes=options.notes).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,7 +131,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--plain", action="store_true", help="one line per event, as in a pipe or on a dumb terminal; no keys"
     )
-    parser.add_argument("--replay", metavar="FILE|DIR", help="play a recording or a journal; needs no daemon")
+    parser.add_argument(
+        "--replay",
+        metavar="FILE|DIR|NAME",
+        help="play a recording, a journal, or a shipped recording (valkey, tikv); needs no daemon",
+    )
     parser.add_argument(
         "--speed", metavar="N", type=when.argument(when.speed), help="replay N times as fast (default: 1)"
     )
@@ -109,8 +146,34 @@ def _parser() -> argparse.ArgumentParser:
         type=when.argument(when.moment),
         help="begin the replay so far into it (90, 1m30s), or at a time of day (14:03:07)",
     )
+    _add_export(parser)
+    parser.add_argument("--readonly", action="store_true", help="refuse every key and command that changes something")
+    parser.add_argument(
+        "--notes", action="store_true", help="show the speaker notes in place of the story: for a screen of your own"
+    )
     parser.add_argument("--no-animation", action="store_true", help="nothing pulses or spins")
     return parser
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("export", "what the viewer would show of a recording, as a file; no terminal")
+    group.add_argument("--export", choices=("svg", "asciicast"), help="a picture, or a film for asciinema's players")
+    group.add_argument("--out", metavar="FILE", help="where to; - is standard output")
+    group.add_argument(
+        "--size", metavar="WxH", type=when.argument(screen_size), help="columns by rows (default: 120x40)"
+    )
+    group.add_argument(
+        "--at", metavar="T", type=when.argument(when.moment), help="svg: of this moment (default: the end)"
+    )
+    group.add_argument(
+        "--to", metavar="T", dest="end", type=when.argument(when.moment), help="asciicast: up to then, begun at --from"
+    )
+    group.add_argument(
+        "--idle",
+        metavar="D",
+        type=when.argument(when.seconds),
+        help="asciicast: nothing stands still for longer (default: 2s)",
+    )
 
 
 def _terminal() -> int | None:

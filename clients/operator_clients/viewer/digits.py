@@ -1,4 +1,4 @@
-"""Large digits for the countdown, three or five rows high."""
+"""Large digits for the countdown: three, five or ten rows high."""
 
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "0": ("###", "# #", "# #", "# #", "###"),
@@ -12,12 +12,17 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "8": ("###", "# #", "###", "# #", "###"),
     "9": ("###", "# #", "###", "  #", "###"),
 }
+_HUGE = 12
+"""So many rows are left for ten rows of digits and what stands around them."""
 _HALVES = {(False, False): "  ", (True, False): "▀▀", (False, True): "▄▄", (True, True): "██"}
 
 
 def large(number: int, height: int) -> list[str]:
-    """``number`` in large digits, with ``height`` rows to stand in: five rows, three, or the plain figure."""
+    """``number`` in large digits, with ``height`` rows to stand in: ten rows, five, three, or the plain figure."""
     text = str(max(0, number))
+    if height >= _HUGE:
+        rows = ["    ".join(_full(_PATTERNS[digit][row], 4) for digit in text) for row in range(5)]
+        return [row for row in rows for _ in range(2)]
     if height >= 5:
         return ["  ".join(_full(_PATTERNS[digit][row]) for digit in text) for row in range(5)]
     if height >= 3:
@@ -25,8 +30,8 @@ def large(number: int, height: int) -> list[str]:
     return [text]
 
 
-def _full(pattern: str) -> str:
-    return "".join("██" if dot == "#" else "  " for dot in pattern)
+def _full(pattern: str, width: int = 2) -> str:
+    return "".join(("█" if dot == "#" else " ") * width for dot in pattern)
 
 
 def _half(pattern: tuple[str, ...], row: int) -> str:

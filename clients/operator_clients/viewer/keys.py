@@ -31,6 +31,12 @@ _FINAL: dict[str, str] = {"A": "up", "B": "down", "C": "right", "D": "left", "H"
 _TILDE: dict[str, str] = {"1": "home", "3": "delete", "4": "end", "5": "pgup", "6": "pgdn", "7": "home", "8": "end"}
 _MODIFIER: dict[str, str] = {"2": "shift+", "3": "alt+", "5": "ctrl+"}
 _MAX_SEQUENCE = 32
+PASTED = "pasted:"
+"""What a key begins with that is none: text which somebody pasted."""
+_PASTE, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
+_MAX_PASTE = 4_096
+_STRINGS = (b"P", b"X", b"]", b"^", b"_")
+"""What follows an escape where a terminal, not a person, sends text."""
 
 
 class TerminalGone(OperatorError):
@@ -42,17 +48,26 @@ class Decoder:
 
     def __init__(self) -> None:
         self._pending = b""
+        self._pasted: bytes | None = None
+        """What came of a paste that is not over; None outside of one."""
 
     @property
     def waiting(self) -> bool:
-        """True while an escape sequence, or a lone escape key, is not complete."""
-        return bool(self._pending)
+        """True while an escape sequence, or a lone escape key, or a paste is not complete."""
+        return bool(self._pending) or self._pasted is not None
 
     def feed(self, data: bytes) -> list[str]:
         """The keys in ``data``; the beginning of a sequence is kept for the next call."""
         self._pending += data
         keys: list[str] = []
         while self._pending:
+            if self._pasted is not None:
+                if not self._paste(keys):
+                    break
+                continue
+            if self._pending.startswith(_PASTE):
+                self._pending, self._pasted = self._pending[len(_PASTE) :], b""
+                continue
             taken, key = _next(self._pending)
             if taken == 0:
                 break
@@ -64,7 +79,33 @@ class Decoder:
     def flush(self) -> list[str]:
         """No more came in time: a lone escape is the key, the beginning of anything else is dropped."""
         pending, self._pending = self._pending, b""
+        if self._pasted is not None:
+            # Its end got lost, which must not make all keys that follow text.
+            text, self._pasted = self._pasted + pending, None
+            return [_pasted(text)]
         return ["esc"] if pending == b"\x1b" else []
+
+    def _paste(self, keys: list[str]) -> bool:
+        """Take in what is pasted; False when more of it has to come."""
+        text, end, rest = self._pending.partition(_PASTE_END)
+        if not end:
+            # The last bytes may be the beginning of its end.
+            text, rest = self._pending[: -len(_PASTE_END)], self._pending[-len(_PASTE_END) :]
+        self._pasted = ((self._pasted or b"") + text)[:_MAX_PASTE]
+        self._pending = rest
+        if end:
+            keys.append(_pasted(self._pasted))
+            self._pasted = None
+        return bool(end)
+
+
+def typed_text(key: str) -> str:
+    """The text that a key stands for where text is typed; empty for what is no text."""
+    return " " if key == "space" else key if len(key) == 1 and key.isprintable() else ""
+
+
+def _pasted(text: bytes) -> str:
+    return PASTED + text.decode("utf-8", "ignore")
 
 
 def _next(data: bytes) -> tuple[int, str]:
@@ -100,7 +141,8 @@ def _escape(data: bytes) -> tuple[int, str]:
     if kind == b"O":
         return (0, "") if len(data) < 3 else (3, _FINAL.get(chr(data[2]), "enter" if data[2:3] == b"M" else ""))
     if kind != b"[":
-        return 2, ""
+        # Not the beginning of a terminal's answer: over a slow line the escape key and the next one arrive as one.
+        return (2, "") if kind in _STRINGS or not kind.isascii() else (1, "esc")
     for end in range(2, min(len(data), _MAX_SEQUENCE)):
         if 0x40 <= data[end] <= 0x7E:
             return end + 1, _sequence(data[2:end].decode("ascii", "replace"), chr(data[end]))

@@ -4,8 +4,17 @@ from typing import Literal, NamedTuple
 
 PanelName = Literal["narration", "cluster", "workload", "monitor", "agent"]
 
+Zoom = Literal["normal", "half", "full"]
+"""How much of the screen the focused panel takes: its own place, half of it, all but header and footer."""
+
+_ALL: tuple[PanelName, ...] = ("narration", "cluster", "workload", "monitor", "agent")
+_STORY_ROWS = 6
+_PAIR_ROWS = 8
+
 MIN_WIDTH = 80
 MIN_HEIGHT = 24
+_LARGEST = (500, 200)
+_LONGEST_SIZE = 12
 _THREE_COLUMNS_FROM = (160, 36)
 
 
@@ -14,6 +23,19 @@ class Size(NamedTuple):
 
     width: int
     height: int
+
+
+def screen_size(text: str) -> Size:
+    """``120x40``. Raises ``ValueError`` for what the panels do not fit into."""
+    columns, _, rows = text.partition("x")
+    if not (columns.isdecimal() and rows.isdecimal() and len(text) < _LONGEST_SIZE):
+        raise ValueError(f"{text!r} is not a size like 120x40, columns by rows")
+    size = Size(int(columns), int(rows))
+    if size.width < MIN_WIDTH or size.height < MIN_HEIGHT:
+        raise ValueError(f"{text} is too small: the five panels need {MIN_WIDTH}x{MIN_HEIGHT}")
+    if size.width > _LARGEST[0] or size.height > _LARGEST[1]:
+        raise ValueError(f"{text} is too large: {_LARGEST[0]}x{_LARGEST[1]} at most")
+    return size
 
 
 class Rect(NamedTuple):
@@ -37,14 +59,56 @@ def too_small(size: Size) -> bool:
     return size.width < MIN_WIDTH or size.height < MIN_HEIGHT
 
 
-def arrange(size: Size, below: int = 1) -> Layout:
-    """The layout for ``size``, which must not be too small, with so many lines left for the footer."""
+def arrange(size: Size, below: int = 1, focus: PanelName | None = None, zoom: Zoom = "normal") -> Layout:
+    """The layout for ``size``, which must not be too small, with so many lines left for the footer.
+
+    A zoomed panel leaves the others as much as they need to be whole, or no place at all.
+    """
     body = Rect(0, 1, size.width, size.height - 1 - below)
     wide = size.width >= _THREE_COLUMNS_FROM[0] and size.height >= _THREE_COLUMNS_FROM[1]
-    return Layout(
-        header=Rect(0, 0, size.width, 1),
-        panels=_three_columns(body) if wide else _two_columns(body),
-    )
+    if focus is None or zoom == "normal":
+        panels = _three_columns(body) if wide else _two_columns(body)
+    elif zoom == "full":
+        panels = {focus: body}
+    else:
+        others: list[PanelName] = [name for name in _ALL if name != focus]
+        panels = _half_beside(body, focus, others) if wide else _half_below(body, focus, others)
+    return Layout(header=Rect(0, 0, size.width, 1), panels=panels)
+
+
+def _half_beside(body: Rect, focus: PanelName, others: list[PanelName]) -> dict[PanelName, Rect]:
+    """The right half for the focus; the others one above the other, the story as high as it needs to be."""
+    left = body.width // 2
+    panels = {focus: Rect(left, body.y, body.width - left, body.height)}
+    y, end = body.y, body.y + body.height
+    for number, name in enumerate(others):
+        height = _STORY_ROWS + 2 if name == "narration" else (end - y) // (len(others) - number)
+        panels[name] = Rect(0, y, left, height)
+        y += height
+    return panels
+
+
+def _half_below(body: Rect, focus: PanelName, others: list[PanelName]) -> dict[PanelName, Rect]:
+    """The lower part for the focus; above it the story, then as many pairs of the others as leave it half."""
+    spare = body.height - body.height // 2
+    rows: list[tuple[list[PanelName], int]] = []
+    if "narration" in others:
+        others = others[1:]
+        rows.append((["narration"], _STORY_ROWS))
+        spare -= _STORY_ROWS
+    while others and spare >= _PAIR_ROWS:
+        rows.append((others[:2], _PAIR_ROWS))
+        others = others[2:]
+        spare -= _PAIR_ROWS
+    panels: dict[PanelName, Rect] = {}
+    y = body.y
+    for names, height in rows:
+        left = body.width if len(names) == 1 else max(40, body.width * 42 // 100)
+        for number, name in enumerate(names):
+            panels[name] = Rect(left * number, y, body.width - left if number else left, height)
+        y += height
+    panels[focus] = Rect(0, y, body.width, body.y + body.height - y)
+    return panels
 
 
 def _two_columns(body: Rect) -> dict[PanelName, Rect]:
@@ -53,15 +117,16 @@ def _two_columns(body: Rect) -> dict[PanelName, Rect]:
     top = 6 + spare // 8
     middle = 8 + spare // 4
     bottom = body.height - top - middle
-    left = max(40, body.width * 42 // 100)
+    left = max(43, body.width * 42 // 100)
     right = body.width - left
+    watching = max(38, body.width * 42 // 100)
     y = body.y
     return {
         "narration": Rect(0, y, body.width, top),
         "cluster": Rect(0, y + top, left, middle),
         "workload": Rect(left, y + top, right, middle),
-        "monitor": Rect(0, y + top + middle, left, bottom),
-        "agent": Rect(left, y + top + middle, right, bottom),
+        "monitor": Rect(0, y + top + middle, watching, bottom),
+        "agent": Rect(watching, y + top + middle, body.width - watching, bottom),
     }
 
 
@@ -70,11 +135,12 @@ def _three_columns(body: Rect) -> dict[PanelName, Rect]:
     first = body.width * 32 // 100
     second = body.width * 34 // 100
     top = max(10, body.height * 30 // 100)
+    load = max(14, body.height * 45 // 100)
     y = body.y
     return {
         "narration": Rect(0, y, first, top),
         "cluster": Rect(0, y + top, first, body.height - top),
-        "workload": Rect(first, y, second, top),
-        "monitor": Rect(first, y + top, second, body.height - top),
+        "workload": Rect(first, y, second, load),
+        "monitor": Rect(first, y + load, second, body.height - load),
         "agent": Rect(first + second, y, body.width - first - second, body.height),
     }

@@ -10,7 +10,8 @@ import time
 
 from operator_clients.format import clean, number, time_of_day
 from operator_clients.viewer.chronicle import LogLine, about, progress
-from operator_clients.viewer.session import Session, start_command
+from operator_clients.viewer.session import Session
+from operator_clients.viewer.shell import start_command
 from operator_clients.viewer.signals import ENDING, Interrupted, Signals
 from operator_protocol.events import Event, Joined, Resynced, StatusChanged
 

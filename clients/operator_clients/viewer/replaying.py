@@ -6,7 +6,8 @@ from typing import Final
 from operator_clients.format import clean, duration, time_of_day
 from operator_clients.viewer.chronicle import LogLine
 from operator_clients.viewer.keymap import REPLAY_KEYMAP, Action, binding_of
-from operator_clients.viewer.session import NOTICE_S, Notice, Session, Shell, Tape
+from operator_clients.viewer.session import NOTICE_S, Session
+from operator_clients.viewer.shell import Notice, Shell, Tape
 from operator_clients.viewer.story import Story
 from operator_protocol.events import Event, Joined, Resynced
 from operator_protocol.frames import Frame
@@ -33,8 +34,10 @@ class ReplaySession(Session):
             self._notice = Notice(clean("; ".join(self._notes)), "warn", mono + _NOTED_S)
 
     def preface(self) -> list[LogLine]:
-        """What is wrong with the recording."""
-        return [LogLine(self.replay.wall, "link", "warn", clean(note)) for note in self._notes]
+        """What the recording is, and what is wrong with it."""
+        label = clean(self.replay.recording.label)
+        lines = [LogLine(self.replay.wall, "link", "info", f"this is a recording: {label}")] if label else []
+        return lines + [LogLine(self.replay.wall, "link", "warn", clean(note)) for note in self._notes]
 
     def observe(self, events: Iterable[Event], mono: float, wall: float) -> list[LogLine]:
         """Take in what was played; the wall clock is the recorded one."""
@@ -51,12 +54,10 @@ class ReplaySession(Session):
     def press(self, key: str, mono: float) -> None:
         """Do what ``key`` is bound to; what drives a daemon is refused, in one line."""
         live = None if binding_of(key, self.keymap) else binding_of(key)
-        if live is None or not live.command:
+        if live is None or not live.command or self.overlays or self.ui.filtering:
             super().press(key, mono)
-        elif self.help_open:
-            self.help_open = False
         else:
-            self._send(live.command, mono)
+            self.ask(live.command, {}, mono=mono)
 
     def act(self, action: Action, mono: float) -> None:
         """Move through time."""
@@ -97,6 +98,7 @@ class ReplaySession(Session):
             ended=replay.ended,
             wall=replay.wall,
             marks=replay.recording.marks,
+            label=clean(replay.recording.label),
         )
         return super().shell(mono)._replace(tape=tape)
 

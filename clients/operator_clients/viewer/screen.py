@@ -11,9 +11,10 @@ from operator_clients.viewer.canvas import Picture
 from operator_clients.viewer.keys import TerminalGone
 from operator_clients.viewer.layout import Size
 
-# Alternate screen, no cursor, no wrapping at the right margin (what a terminal draws wider than we think is cut off).
-_ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l"
-_LEAVE = b"\x1b[?2026l\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
+# Alternate screen, no cursor, no wrapping at the right margin (what a terminal draws wider than we think is cut off),
+# and a mark before and after what is pasted, which is text and no keys.
+_ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h"
+_LEAVE = b"\x1b[?2004l\x1b[?2026l\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 _FALLBACK = Size(80, 24)
 _LEAVE_PATIENCE_S = 0.5
 

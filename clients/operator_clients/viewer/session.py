@@ -1,83 +1,47 @@
 """What the viewer knows and does, whatever it is drawn on: events in, commands out, notices in between."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from operator_clients.console_address import console_address
 from operator_clients.format import clean
 from operator_clients.viewer.chronicle import LogLine
-from operator_clients.viewer.keymap import KEYMAP, Action, binding_of
+from operator_clients.viewer.errands import Errands
+from operator_clients.viewer.interaction import Extent, Interaction
+from operator_clients.viewer.keymap import KEYMAP, Action, Binding, binding_of
+from operator_clients.viewer.keys import PASTED, typed_text
+from operator_clients.viewer.overlays.openers import OPENERS, Opening
+from operator_clients.viewer.overlays.output import Output
+from operator_clients.viewer.overlays.overlay import Then
+from operator_clients.viewer.overlays.stack import Stack
+from operator_clients.viewer.shell import Notice, Shell, start_command
 from operator_clients.viewer.source import Source
 from operator_clients.viewer.story import Story
-from operator_clients.viewer.theme import Tone
 from operator_clients.viewer.view import FRESH_S
-from operator_protocol.endpoint import Endpoint, default_runtime_dir
-from operator_protocol.errors import OperatorError
-from operator_protocol.events import Event, FrameSeen, Joined, Outcome, Resynced, Status, StatusChanged
+from operator_protocol.errors import Conflict, OperatorError
+from operator_protocol.events import Event, FrameSeen, Joined, Outcome, Resynced, StatusChanged
 from operator_protocol.frames import Frame
-from operator_protocol.journal_index import Mark
 from operator_protocol.requests import unreachable
 
 BUS_S = 0.25
 """``Follower.fds``: look at it this often at least."""
 NOTICE_S = 6.0
 RESYNC_SHOWN_S = 3.0
+SAME_KEY_S = 0.6
+"""A key that comes again within this time is still the same one; keyboards repeat after half a second."""
 CONSOLE_S = 1.0
 """Between two looks for the web console."""
 CONSOLE_SHOWN_S = 20.0
-_FAULT_DEADLINE_S = 60.0
-
-
-class Notice(NamedTuple):
-    """One line of the footer, for some seconds."""
-
-    text: str
-    tone: Tone
-    until: float
-    """Local monotonic time."""
-
-
-class Tape(NamedTuple):
-    """Where a replay stands."""
-
-    position_s: float
-    duration_s: float
-    speed: float
-    paused: bool
-    ended: bool
-    wall: float
-    """What the clock showed when this was recorded."""
-    marks: Sequence[Mark] = ()
-
-
-class Shell(NamedTuple):
-    """What is drawn around the panels."""
-
-    endpoint: str
-    start_command: str
-    joined: bool
-    """False until the first snapshot."""
-    status: Status
-    age_s: float
-    """Seconds since the last frame."""
-    resynced: str = ""
-    """Why, as long as it is worth saying."""
-    help_open: bool = False
-    notice: Notice | None = None
-    pending: tuple[str, ...] = ()
-    """Commands that have no outcome yet."""
-    tape: Tape | None = None
-    """Set when this is a replay."""
-    console: str = ""
-    """Where the web console of this daemon is, with its token."""
-
-
-def start_command(endpoint: Endpoint) -> str:
-    """The command that starts a daemon at this endpoint; over TCP, on that host."""
-    if endpoint.curve is not None:
-        return "operatord start"
-    default = endpoint.label == str(default_runtime_dir().absolute())
-    return "operatord start" if default else f"operatord start --runtime-dir {endpoint.label}"
+_DEADLINE_S = 60.0
+_LONGER_S = {"approve": 660.0, "act": 660.0, "diagnose": 180.0, "recover": 120.0, "restart": 120.0}
+"""An action waits for its turn as long as for its approval, and is then verified; a model may think for a while."""
+READS = frozenset(
+    {
+        *("action", "actions", "activity", "devops", "export", "fault.check", "faults", "hello"),
+        *("messages", "ping", "presence", "processes", "snapshot", "status", "ticket", "tickets"),
+    }
+)
+"""Commands that change nothing; a test holds them to the daemon's own table."""
 
 
 class Session:
@@ -87,10 +51,15 @@ class Session:
     patience_s = BUS_S
     """How long to wait at most before the source is polled again."""
 
-    def __init__(self, follower: Source) -> None:
+    def __init__(self, follower: Source, *, readonly: bool = False, key_file: str | None = None) -> None:
         self.follower = follower
+        self.readonly = readonly
+        """True refuses every command that changes something."""
         self.story = Story()
-        self.help_open = False
+        self.ui = Interaction()
+        self.overlays = Stack()
+        self.extent = Extent()
+        """Of the focused panel when it was drawn last."""
         self.finished = False
         """Set once the person asked to leave."""
         self._start_command = start_command(follower.endpoint)
@@ -99,6 +68,11 @@ class Session:
         self._resynced = ""
         self._resynced_until = 0.0
         self._pending: dict[str, str] = {}
+        self._then: dict[str, Then] = {}
+        self._errands = Errands(follower.endpoint, key_file)
+        self._mono = 0.0
+        self._finished_with = ("", 0.0)
+        """The last key that went to an overlay or the filter, and when."""
         self._console = ""
         self._console_at = 0.0
 
@@ -125,20 +99,104 @@ class Session:
 
     def press(self, key: str, mono: float) -> None:
         """Do what ``key`` is bound to; a key that is not bound does nothing."""
-        binding = binding_of(key, self.keymap)
-        if binding is None or (binding.action is Action.CLOSE and not self.help_open):
-            return
-        if binding.action is Action.QUIT:
+        self._mono = mono
+        if key.startswith(PASTED):
+            self._paste(key.removeprefix(PASTED), mono)
+        elif key == "ctrl+c":
             self.finished = True
-        elif self.help_open:
-            # Whoever reads the list does not mean to break something with the next key.
-            self.help_open = False
-        elif binding.action is Action.HELP:
-            self.help_open = True
+        elif self.overlays:
+            self.overlays.press(key, self.follower.state, self._opening(), mono)
+            self._finished_with = (key, mono)
+        elif self.ui.filtering:
+            self.ui = self.ui.filter_pressed(key, binding_of(key, self.keymap), self.extent)
+            self._finished_with = (key, mono)
+        elif (binding := binding_of(key, self.keymap)) is not None:
+            self._do(binding, key, mono)
+
+    def _paste(self, text: str, mono: float) -> None:
+        """Text where text is typed; anywhere else it would be a row of keys that nobody pressed."""
+        if not (self.overlays[-1].wants_text if self.overlays else self.ui.filtering):
+            self._notice = Notice("what was pasted is text, and no keys: nothing was done", "info", mono + NOTICE_S)
+            return
+        for char in " ".join(text.split()):
+            if typed_text(char):
+                self.press(char, mono)
+
+    def close(self) -> None:
+        """Let go of everything; commands of the palette that run are ended."""
+        self.overlays.drop_all()
+        self._errands.close()
+
+    def _do(self, binding: Binding, key: str, mono: float) -> None:
+        looked = self.ui.pressed(binding.action, key, self.extent)
+        last, at = self._finished_with
+        if binding.action is Action.NEXT and key == last and mono - at < SAME_KEY_S:
+            # ENTER that is held down, or hit twice, confirms a fault and does not also leave the chapter it is for.
+            self._finished_with = (key, mono)
+        elif binding.action is Action.QUIT:
+            self.finished = True
+        elif binding.action is Action.CLOSE:
+            self._back(mono)
+        elif binding.action in OPENERS:
+            self.overlays.put(OPENERS[binding.action](self._opening()), self.follower.state)
+        elif looked is not None:
+            self.ui = looked
         elif binding.command:
-            self._send(binding.command, mono)
+            self.ask(binding.command, {}, mono=mono)
         else:
             self.act(binding.action, mono)
+
+    def _back(self, mono: float) -> None:
+        """What is typed, zoomed, focused; then a command of the palette that nobody sees run."""
+        before, self.ui = self.ui, self.ui.back()
+        if self.ui is before and (stopped := self._errands.stop_last()):
+            self._notice = Notice(f"stopped waiting for: {stopped}", "info", mono + NOTICE_S)
+
+    def _opening(self) -> Opening:
+        top = self.overlays[-1] if self.overlays else None
+        return Opening(
+            keymap=self.keymap,
+            above=None if top is None else (top.title, top.keymap),
+            console=self._console,
+            readonly=self.readonly,
+            ask=self._asking,
+            look=self._looking,
+            run=self._run,
+            quit=self._quit,
+        )
+
+    def _asking(self, cmd: str, args: Mapping[str, Any], then: Then) -> None:
+        self.ask(cmd, args, then, mono=self._mono)
+
+    def _looking(self, cmd: str, args: Mapping[str, Any], then: Then) -> None:
+        self.ask(cmd, args, then, mono=self._mono, quiet=True)
+
+    def _run(self, words: Sequence[str], text: str) -> None:
+        """Run a line of the palette."""
+        try:
+            self._errands.run(words, text)
+        except OSError as error:
+            self._notice = Notice(f"cannot start operatorctl: {error.strerror}", "bad", self._mono + NOTICE_S)
+
+    def _quit(self) -> None:
+        self.finished = True
+
+    def fds(self) -> list[int]:
+        """Descriptors that become readable when there is something to ``tick`` for, besides those of the source."""
+        return self._errands.fds()
+
+    def tick(self, mono: float) -> bool:
+        """Look after what runs by itself: overlays, commands of the palette. True if the picture has changed."""
+        self._mono = mono
+        changed = self.overlays.tick(mono)
+        for errand in self._errands.poll():
+            changed = True
+            if (said := errand.brief()) is not None:
+                self._notice = Notice(said[0], said[1], mono + NOTICE_S)
+        if not self.overlays and (wordy := self._errands.long_winded()) is not None:
+            self.overlays.put(Output(wordy), self.follower.state)
+            changed = True
+        return changed
 
     def act(self, action: Action, mono: float) -> None:
         """Do what only some sources can do; a daemon cannot be wound back."""
@@ -162,10 +220,12 @@ class Session:
             status=self.follower.status,
             age_s=self.follower.age_s(),
             resynced=self._resynced if mono < self._resynced_until else "",
-            help_open=self.help_open,
             notice=self._notice if self._notice and mono < self._notice.until else None,
-            pending=tuple(self._pending.values()),
+            pending=(*filter(None, self._pending.values()), *self._errands.pending()),
             console=self._console,
+            ui=self.ui,
+            overlays=self.overlays.see(self.follower.state),
+            readonly=self.readonly,
         )
 
     def moving(self, mono: float) -> bool:
@@ -190,15 +250,37 @@ class Session:
             self._notice = Notice(f"the web console is at {found}", "info", mono + CONSOLE_SHOWN_S)
         self._console = found
 
-    def _send(self, command: str, mono: float) -> None:
+    def ask(
+        self, cmd: str, args: Mapping[str, Any], then: Then | None = None, *, mono: float, quiet: bool = False
+    ) -> None:
+        """Send a command without waiting; ``then`` gets what it came to, at once where the viewer refuses it.
+
+        A ``quiet`` one is not told of in the footer: nobody asked for it by a key.
+        """
+        error = self._refusal(cmd)
+        if error is None:
+            try:
+                command_id = self.follower.send(cmd, args, deadline_s=_deadline_s(cmd, args))
+            except OperatorError as raised:
+                error = raised
+            else:
+                self._pending[command_id] = "" if quiet else cmd
+                if then is not None:
+                    self._then[command_id] = then
+                return
+        if not quiet:
+            self._notice = Notice(clean(str(error)), "warn", mono + NOTICE_S)
+        if then is not None:
+            then(Outcome("", cmd, None, error))
+
+    def _refusal(self, cmd: str) -> OperatorError | None:
+        """Why this viewer does not even send it."""
+        if self.readonly and cmd not in READS:
+            return Conflict(f"read-only: {cmd} changes something", "start a viewer without --readonly")
         if not self._joined or self.follower.status in ("stale", "lost"):
             error = unreachable(self.follower.endpoint)
-            self._notice = Notice(f"{error.message}; start one with: {self._start_command}", "warn", mono + NOTICE_S)
-            return
-        try:
-            self._pending[self.follower.send(command, {}, deadline_s=_FAULT_DEADLINE_S)] = command
-        except OperatorError as error:
-            self._notice = Notice(clean(str(error)), "warn", mono + NOTICE_S)
+            return type(error)(error.message, f"start one with: {self._start_command}")
+        return None
 
     def _told(self, event: Event, mono: float, wall: float) -> LogLine | None:
         if isinstance(event, Joined | Resynced):
@@ -220,7 +302,11 @@ class Session:
         return LogLine(wall, "link", "info", clean(f"resynchronised: {self._resynced}"))
 
     def _ended(self, outcome: Outcome, mono: float, wall: float) -> LogLine | None:
-        self._pending.pop(outcome.id, None)
+        quiet = self._pending.pop(outcome.id, None) == ""
+        if (then := self._then.pop(outcome.id, None)) is not None:
+            then(outcome)
+        if quiet:
+            return None
         if outcome.error is not None:
             hint = f" — {outcome.error.hint}" if outcome.error.hint else ""
             text = clean(f"{outcome.cmd}: {outcome.error.message}{hint}")
@@ -230,3 +316,9 @@ class Session:
         if isinstance(message, str) and message:
             self._notice = Notice(clean(message), "good", mono + NOTICE_S)
         return None
+
+
+def _deadline_s(cmd: str, args: Mapping[str, Any]) -> float:
+    """How long the outcome is waited for; a countdown comes on top."""
+    countdown = args.get("countdown")
+    return _LONGER_S.get(cmd, _DEADLINE_S) + (countdown if isinstance(countdown, int | float) else 0.0)

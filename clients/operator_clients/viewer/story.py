@@ -69,6 +69,11 @@ class Injection(NamedTuple):
         return None if injected_at is None else max(0.0, frame.header.wall_ts - injected_at)
 
 
+def _wall(frame: Frame, mono_ts: float | None) -> float:
+    """The wall clock at a moment of the daemon's monotonic clock, a little before ``frame``."""
+    return frame.header.wall_ts - (0.0 if mono_ts is None else max(0.0, frame.header.mono_ts - mono_ts))
+
+
 def _injection(fault: Fault, frame: Frame) -> Injection:
     """The moment of the injection is a little before that of the frame that tells of it."""
     since_s = 0.0 if fault.injected_at is None else frame.header.wall_ts - fault.injected_at
@@ -94,6 +99,8 @@ class Story:
         self.marks: deque[Mark] = deque(maxlen=MARKS)
         self.detections: dict[str, Detection] = {}
         """Open violations that were found while we watched, by violation id, oldest first."""
+        self.ended: dict[str, float] = {}
+        """Wall clock at which the last violation of an invariant was over, by the name of the invariant."""
         self.works: dict[int, Work] = {}
         """By ticket, the one touched last at the end."""
         self.returned: dict[str, float] = {}
@@ -166,6 +173,7 @@ class Story:
         self.log.clear()
         self.marks.clear()
         self.detections.clear()
+        self.ended.clear()
         self.works.clear()
         self.returned.clear()
         self._injections.clear()
@@ -180,7 +188,9 @@ class Story:
         elif topic == topics.VIOLATION_OPENED:
             return self._detect(from_body(Violation, body), frame, mono)
         elif topic == topics.VIOLATION_CLOSED:
-            self.detections.pop(from_body(Violation, body).id, None)
+            closed = from_body(Violation, body)
+            self.detections.pop(closed.id, None)
+            self.ended[closed.invariant] = frame.header.wall_ts
         elif topic.startswith("fault."):
             self._fault(from_body(Fault, body), frame)
         elif topic.startswith("ticket."):
@@ -207,10 +217,15 @@ class Story:
         injection = self._behind(violation)
         after_s = injection.elapsed_s(frame) if injection else None
         found = Detection(violation, after_s, mono, frame.header.mono_ts)
-        if after_s is not None and all(one.after_s is None for one in self.detections.values()):
+        if injection is not None and after_s is not None and not self._noticed(injection):
             self.marks.append(Mark("detection", frame.header.wall_ts))
         self.detections[violation.id] = found
         return found
+
+    def _noticed(self, injection: Injection) -> bool:
+        """True when something that is explained was found since ``injection``."""
+        since = float("-inf") if injection.mono_ts is None else injection.mono_ts
+        return any(one.after_s is not None and one.mono_ts >= since for one in self.detections.values())
 
     def _behind(self, violation: Violation) -> Injection | None:
         """The fault on the violation's own node, else the last one that is in force."""
@@ -222,7 +237,7 @@ class Story:
         if fault.state == "active" and fault.target not in self._injections:
             injection = _injection(fault, frame)
             self._injections[fault.target] = injection
-            self.marks.append(Mark("fault", frame.header.wall_ts))
+            self.marks.append(Mark("fault", _wall(frame, injection.mono_ts)))
             self._explain(injection, frame)
         elif fault.state == "recovered":
             if self._injections.pop(fault.target, None) is not None:
@@ -237,7 +252,7 @@ class Story:
             if found.after_s is None and found.violation.node == injection.fault.target and early_s < _OVERTAKEN_S:
                 after_s = found.mono_ts - (injection.mono_ts or found.mono_ts)
                 self.detections[key] = found._replace(after_s=max(0.0, after_s))
-                self.marks.append(Mark("detection", frame.header.wall_ts))
+                self.marks.append(Mark("detection", _wall(frame, found.mono_ts)))
 
     def _act(self, action: Action) -> None:
         if action.ticket is not None:

@@ -5,7 +5,7 @@ import time
 from rich.text import Text
 
 from operator_clients.viewer.panels.paper import line
-from operator_clients.viewer.session import Tape
+from operator_clients.viewer.shell import Tape
 from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, STRONG, WARN
 
 _MARKS = {
@@ -21,8 +21,8 @@ _MOST_ASIDE = 2
 
 def timeline(tape: Tape, width: int) -> Text:
     """`` ▶ 2x  1:05 ━━F━━D●┄┄R┄┄┄┄ 9:58 ``: what was played, what is to come, and the marks."""
-    total = _clock(tape.duration_s)
-    left, right = f"  {_clock(tape.position_s):>{len(total)}} ", f" {total} "
+    total = clock(tape.duration_s)
+    left, right = f"  {clock(tape.position_s):>{len(total)}} ", f" {total} "
     room = max(1, width - 1 - len(pace(tape)) - len(left) - len(right))
     here = _cell(tape.position_s, tape, room)
     cells = [("━", INFO) if cell < here else ("┄", DIM) for cell in range(room)]
@@ -60,7 +60,7 @@ def _cell(at_s: float, tape: Tape, room: int) -> int:
     return min(room - 1, max(0, int(share * (room - 1) + 0.5)))
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """``1:05``, ``1:02:03``."""
     minutes, second = divmod(int(seconds), 60)
     hour, minute = divmod(minutes, 60)

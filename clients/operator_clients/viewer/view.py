@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from operator_clients.viewer.layout import PanelName, Zoom
 from operator_clients.viewer.story import Detection, Story
 from operator_protocol.state import State
 
@@ -23,6 +24,20 @@ class View:
     animate: bool = True
     recorded: bool = False
     """True when nothing of it happens now."""
+    focus: PanelName | None = None
+    """The panel that the keys go to."""
+    zoom: Zoom = "normal"
+    readonly: bool = False
+    """True when this viewer may change nothing."""
+    notes: bool = False
+    """True in the presenter's own viewer, which shows the speaker notes."""
+    started: float = 0.0
+    """Local monotonic time at which this viewer was started."""
+
+    @property
+    def inert(self) -> str:
+        """Why nothing can be changed from here; empty if something can."""
+        return "this is a replay" if self.recorded else "this viewer is read-only" if self.readonly else ""
 
     def fresh(self, detection: Detection | None) -> bool:
         """True while ``detection`` is new enough to stand out from everything else."""

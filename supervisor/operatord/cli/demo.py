@@ -23,7 +23,7 @@ from typing import Any, Self
 from operator_protocol.errors import OperatorError, Unavailable
 from operator_protocol.journal import read_journal
 from operatord.actions.policy import read_policy
-from operatord.cli.start import await_ready
+from operatord.cli.start import await_ready, chosen_story
 from operatord.config import load_config
 from operatord.declared.console import MISSING, address, missing_parts
 from operatord.leftovers import MARKER
@@ -39,10 +39,15 @@ def run(args: argparse.Namespace) -> int:
     """Run the story; 0 if every part of it succeeded."""
     state_dir = Path(args.state_dir) if args.state_dir else default_state_dir() / "demo"
     headless = args.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
-    subject = args.subject or load_config(args.config).subject.name
+    config = load_config(args.config)
+    subject = args.subject or config.subject.name
+    # What is wrong with a story is said now, and not by a daemon whose words are in a file.
+    told = {"chapters": args.chapters} if args.chapters else {}
+    chosen_story(config.model_copy(update={"demo": config.demo.model_copy(update=told)}))
     options = ["--subject", subject, *(["--config", args.config] if args.config else [])]
     options += ["--demo-fault", args.fault] if args.fault else []
     options += ["--demo-target", args.target] if args.target else []
+    options += ["--chapters", args.chapters] if args.chapters else []
     options += [] if args.no_console else ["--console"]
     if args.autonomy:
         read_policy(args.autonomy)  # said now, and not by a daemon whose words are in a file
@@ -74,6 +79,9 @@ class _ConsoleAddress(threading.Thread):
         while not (url := address(self._runtime_dir)):
             if self._over.wait(_LOOK_S):
                 return
+        if not sys.stderr.isatty():
+            # What a CI keeps of this is no place for a token.
+            url = url.partition("#")[0]
         print(f"operatord: the web console is at {url}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
@@ -115,7 +123,8 @@ def _headless(runtime_dir: Path, state_dir: Path, subject: str, options: Sequenc
     result: dict[str, Any] = {"ok": False, "subject": subject, **summary}
     result |= {"zombies": counted["zombies"], "orphans": counted["orphans"]}
     result["faults_owed"] = _owed(state_dir)
-    if summary and summary.get("degraded_expected") is not False and not _degraded_in_journal(state_dir):
+    broken = summary.get("target") is not None
+    if broken and summary.get("degraded_expected") is not False and not _degraded_in_journal(state_dir):
         problems.append("the journal has no degraded sample between injection and recovery")
         result["degraded_seen"] = False
     problems += [f"{result[what]} {what} left behind" for what in ("zombies", "orphans", "faults_owed") if result[what]]

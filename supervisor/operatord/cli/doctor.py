@@ -26,15 +26,23 @@ _MIN_FREE_BYTES = 1 << 30
 _MIN_OPEN_FILES = 1024
 
 
+_WORDS: dict[Verdict, str] = {"ok": "ok  ", "warning": "warn", "failed": "bad "}
+
+
 def run(args: argparse.Namespace) -> int:
     """Look at everything; 0 unless something failed."""
-    findings = list(_examine(args))
+    findings = list(_rehearse(args) if args.stage else _examine(args))
     if args.json:
         print(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         for finding in findings:
             hint = f" -> {finding.hint}" if finding.hint else ""
-            print(f"{_MARKS[finding.verdict]} {finding.what}: {finding.detail}{hint}")
+            # On stage nothing may hang on a glyph or a colour, not even this.
+            mark = _WORDS[finding.verdict] if args.stage else _MARKS[finding.verdict]
+            print(f"{mark} {finding.what}: {finding.detail}{hint}")
+    if args.stage and not args.json:
+        bad, doubtful = (sum(one.verdict == verdict for one in findings) for verdict in ("failed", "warning"))
+        print(f"{len(findings)} looked at: {bad} bad, {doubtful} to think about")
     return 1 if any(finding.verdict == "failed" for finding in findings) else 0
 
 
@@ -58,6 +66,26 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
         yield Finding("kept servers", "warning", kept, WHAT_NEXT)
     try:
         yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None or is_copy(state_dir))
+    except OperatorError as error:
+        yield Finding("faults owed", "failed", error.message, error.hint)
+
+
+def _rehearse(args: argparse.Namespace) -> Iterator[Finding]:
+    """A presenter's checklist."""
+    from operatord.cli.doctor_stage import examine_stage  # with the story and its words
+
+    runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
+    try:
+        config = load_config(args.config)
+    except OperatorError as error:
+        yield Finding("configuration", "failed", error.message, error.hint)
+        return
+    yield from examine_stage(args, config, runtime_dir, state_dir)
+    yield from _subject(args, state_dir)
+    yield _disk(state_dir)
+    yield _free_of_daemons(runtime_dir)
+    try:
+        yield _owed(state_dir / "undo.journal", running=lock_holder(state_dir) is not None)
     except OperatorError as error:
         yield Finding("faults owed", "failed", error.message, error.hint)
 
@@ -164,6 +192,14 @@ def _open_files() -> Finding:
 def _daemon(runtime_dir: Path) -> Finding:
     holder = lock_holder(runtime_dir)
     return Finding("daemon", "ok", f"runs, keeper pid {holder}" if holder else f"none runs at {runtime_dir}")
+
+
+def _free_of_daemons(runtime_dir: Path) -> Finding:
+    found = _daemon(runtime_dir)
+    if lock_holder(runtime_dir) is None:
+        return found
+    hint = "operator-viewer attaches to it; to begin afresh: operatord stop. operatord demo has one of its own"
+    return Finding(found.what, "warning", found.detail, hint)
 
 
 def _owed(path: Path, *, running: bool) -> Finding:

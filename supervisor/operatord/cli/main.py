@@ -61,6 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
     _directories(doctor)
     doctor.add_argument("--subject", metavar="NAME", help="what it is to operate: valkey (default) or tikv")
     doctor.add_argument("--config", metavar="FILE", help="check this configuration, too")
+    doctor.add_argument(
+        "--stage", action="store_true", help="a presenter's checklist, in the terminal of the show; see docs/demo.md"
+    )
+    _chapters(doctor)
     doctor.add_argument("--json", action="store_true", help="one JSON document")
 
     recover = commands.add_parser("recover", help="undo what a daemon that is gone still owes")
@@ -101,6 +105,7 @@ def _demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--fault", metavar="KIND", help="what Stage 3 does (default: kill; operatorctl faults lists them)"
     )
     demo.add_argument("--target", metavar="NODE", help="to whom: a node, a role, or random (default)")
+    _chapters(demo)
     _autonomy(demo)
     demo.add_argument("--no-console", action="store_true", help="without the web console")
     demo.add_argument("--headless", action="store_true", help="no viewer: walk through the story by itself")
@@ -203,6 +208,14 @@ def _autonomy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _chapters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--chapters",
+        metavar="FILE.toml",
+        help="tell another story: a file, or a shipped one (two-acts); see docs/demo.md",
+    )
+
+
 def _start(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     start = commands.add_parser("start", help="start the daemon (in the foreground unless --detach)")
     _directories(start)
@@ -238,6 +251,7 @@ def _start(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         const=-1,
         help="serve the web console on loopback (default: 8970, or a free port); see docs/console.md",
     )
+    _chapters(start)
     start.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     # How ``demo`` hands on what it was told.
     start.add_argument("--demo-fault", help=argparse.SUPPRESS)

@@ -14,6 +14,9 @@ from operator_protocol.errors import BadRequest, OperatorError, Unavailable, err
 from operatord.actions.policy import read_policy
 from operatord.cli.aftermath import end_load, remove_containers, remove_network
 from operatord.config import Config, load_config
+from operatord.demo.catalogue import load_catalogue
+from operatord.demo.plan import StoryPlan
+from operatord.demo.reading import read_story, story_file
 from operatord.faults.undo_journal import read_owed
 from operatord.keeper import run_keeper
 from operatord.leftovers import MARKER
@@ -22,6 +25,7 @@ from operatord.options import DaemonOptions
 from operatord.origin import note_origin, take_over
 from operatord.paths import ensure_private_dir, lock_dir, note_state_dir, resolve_dirs, sign_lock
 from operatord.processes.records import ServerRecords
+from operatord.reporting import Reporter
 from operatord.subjects.registry import check_subject
 from operatord.subjects.tikv.options import FILES, split
 from operatord.workers.docker.refusals import not_installed
@@ -39,6 +43,15 @@ _OF_ATTACHED = {
 
 def run(args: argparse.Namespace) -> int:
     """Start in the foreground, or behind with ``--detach``."""
+    try:
+        return _run(args)
+    except OperatorError as error:
+        # Whoever waits for the daemon hears why there is none.
+        Reporter(args.ready_fd).refused(error)
+        raise
+
+
+def _run(args: argparse.Namespace) -> int:
     os.umask(0o077)
     config = load_config(args.config, to_start=True)
     subject = args.subject or ("tikv" if args.pd else config.subject.name)
@@ -46,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     config = _attached(config, subject, args)
     if subject == "tikv" and not config.subject.tikv.get("pd") and shutil.which("docker") is None:
         raise not_installed("docker")
-    told = {key: value for key, value in (("fault", args.demo_fault), ("target", args.demo_target)) if value}
+    asked_for = (("fault", args.demo_fault), ("target", args.demo_target), ("chapters", args.chapters))
+    told = {key: value for key, value in asked_for if value}
     config = config.model_copy(update={"demo": config.demo.model_copy(update=told)})
     if args.autonomy:
         policy = read_policy(args.autonomy, config.agent.execute_up_to)
@@ -55,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.console is not None:
         asked = {"enabled": True} | ({"port": args.console} if args.console >= 0 else {})
         config = config.model_copy(update={"console": config.console.model_copy(update=asked)})
+    story = chosen_story(config)
     runtime_dir, state_dir = resolve_dirs(args.runtime_dir, args.state_dir)
     runtime_endpoint(runtime_dir)
     ensure_private_dir(runtime_dir, "--runtime-dir")
@@ -76,11 +91,18 @@ def run(args: argparse.Namespace) -> int:
         keep_cluster=args.keep_cluster,
         isolate=args.isolate or config.isolation.enabled,
         config=config,
+        story=story,
         ready_fd=args.ready_fd,
     )
     # Every process of this run carries it; what is found with it after the end was left behind.
     os.environ.setdefault(MARKER, secrets.token_hex(8))
     return _detach(options, locks) if args.detach else _keep(options, locks)
+
+
+def chosen_story(config: Config) -> StoryPlan | None:
+    """The story of a file, None for the built-in one. Raises ``OperatorError`` for chapters or words that are wrong."""
+    catalogue = load_catalogue(config.demo.language)
+    return read_story(story_file(config.demo.chapters), catalogue) if config.demo.chapters else None
 
 
 def _attached(config: Config, subject: str, args: argparse.Namespace) -> Config:

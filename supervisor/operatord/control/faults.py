@@ -26,6 +26,17 @@ class FaultArgs:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckArgs:
+    """What one thinks of breaking."""
+
+    kind: str = "kill"
+    target: str | None = None
+    force: bool = False
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    """As those of ``fault``."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecoverArgs:
     """Which fault to undo; all that is owed when there is no id."""
 
@@ -53,6 +64,12 @@ async def fault(context: Context, args: FaultArgs) -> Body:
     return {"fault": to_body(injected)}
 
 
+async def check(context: Context, args: CheckArgs) -> Body:
+    """What ``fault`` would be answered now, node by node; nothing is done and nobody is told."""
+    answers = await context.faults.check(args.kind, args.target, args.force, params=args.params)
+    return {"answers": [to_body(answer) for answer in answers], "default_role": context.subject.default_fault_role}
+
+
 async def recover(context: Context, args: RecoverArgs) -> Body:
     """Undo what is owed and answer when the recovery is verified."""
     if context.faults.owed():
@@ -71,5 +88,6 @@ async def recover(context: Context, args: RecoverArgs) -> Body:
 COMMANDS: tuple[Command[Any], ...] = (
     Command("faults", NoArgs, faults, reads=True),
     Command("fault", FaultArgs, fault, long=True),
+    Command("fault.check", CheckArgs, check, reads=True),
     Command("recover", RecoverArgs, recover, long=True),
 )

@@ -1,7 +1,8 @@
 """The demo: a story in chapters, told on the running system.
 
-``chapter`` says what a chapter is and makes the two kinds that break and repair; ``chapters`` is the story itself,
-``narration`` its words; ``telling`` remembers what happened since the story began; ``director`` walks through it. The
-director lives in the daemon, so every viewer and every script sees the same chapter. Nothing here invents a number:
+``chapter`` says what a chapter is and makes the kinds that every story has; ``plan`` is a story as data, ``chapters``
+the built-in one, ``reading`` one from a file, with its ``signs`` and ``figures``; ``narration`` decides what is said,
+``catalogue`` has the words; ``telling`` remembers what happened since the story began; ``director`` walks through it.
+The director lives in the daemon, so every viewer and every script sees the same chapter. Nothing here invents a number:
 what is told was seen in frames.
 """

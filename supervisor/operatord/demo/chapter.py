@@ -2,20 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from operator_protocol.errors import NotFound
-from operator_protocol.models import Action
+from operator_protocol.models import Action, Scalar
 from operatord.clock import Clock
-from operatord.demo import narration
+from operatord.demo.catalogue import load_catalogue
+from operatord.demo.narration import Narrator, Words
+from operatord.demo.signs import all_of
 from operatord.demo.telling import Scene
 from operatord.faults.desk import DEFAULT_COUNTDOWN_S, DEFAULT_KIND, FaultDesk
 from operatord.faults.targets import RANDOM
 from operatord.faults.tools import Sleep
 
-STEP_KEYS = "SPACE next · ← back"
+ENGLISH = Narrator(load_catalogue())
+STEP_KEYS = ENGLISH.catalogue("common.step")
+WITHIN_S = 30.0
+"""For what a chapter expects; later it is overdue."""
 _AGENT_S = 35.0
 """For the agent's repair; its actions are verified within 30 s."""
 _BEGIN_S = 4.0
@@ -65,7 +70,6 @@ class Story:
 
 
 Effect = Callable[[Story], Awaitable[None]]
-Words = Callable[[Scene], str]
 
 
 def _never(_: Story) -> bool:
@@ -88,6 +92,8 @@ class Chapter:
     """True: no way on while ``on_enter`` works, nor after it failed."""
     expectation: Callable[[Scene], bool] | None = None
     """What has to come true for the chapter to have shown what it is for."""
+    within_s: float = WITHIN_S
+    """For that, from when there is nothing left to do; later the chapter says so, and offers the way back."""
     in_force: Callable[[Story], bool] = _never
     undo: Effect | None = None
     """Takes the effect back when the story leaves the chapter backwards."""
@@ -95,10 +101,35 @@ class Chapter:
     """True: an effect that was there before this story came along is left alone."""
     needs: tuple[str, ...] = ()
     """Titles of earlier chapters without whose effect this one shows nothing: a jump brings them about first."""
-    busy_hint: str = "one moment…"
+    busy_hint: str = ENGLISH.catalogue("common.wait")
     """The key hint while ``on_enter`` works."""
+    notes: str = ""
+    """For the presenter."""
+    breaks: bool = False
+    """True: its effect is a fault, which is that of this chapter and of no other."""
     holds_actions: bool = False
     """True: while the fault is in force, what the agent may do by itself waits for a later chapter."""
+
+
+def create_load_chapter(title: str, *, narrator: Narrator = ENGLISH) -> Chapter:
+    """A chapter that starts the load; left backwards, it stops a load that it started."""
+
+    async def start(story: Story) -> None:
+        await story.load.start()
+
+    async def stop(story: Story) -> None:
+        await story.load.stop()
+
+    return Chapter(
+        title,
+        narrator.load,
+        on_enter=start,
+        expectation=all_of(("baseline-known",)),
+        in_force=lambda story: story.load.running,
+        undo=stop,
+        undo_only_own=True,
+        busy_hint=narrator.catalogue("common.wait"),
+    )
 
 
 def create_fault_chapter(
@@ -107,7 +138,9 @@ def create_fault_chapter(
     kind: str = DEFAULT_KIND,
     target: str = RANDOM,
     countdown_s: float = DEFAULT_COUNTDOWN_S,
+    params: Mapping[str, Scalar] | None = None,
     needs: tuple[str, ...] = (),
+    narrator: Narrator = ENGLISH,
 ) -> Chapter:
     """A chapter that breaks something after a countdown, unless something is broken already; blocks until it is done.
 
@@ -115,36 +148,39 @@ def create_fault_chapter(
     """
 
     async def inject(story: Story) -> None:
-        await story.desk.inject(kind, target, countdown_s=countdown_s)
+        await story.desk.inject(kind, target, countdown_s=countdown_s, params=params)
 
     return Chapter(
         title,
-        narration.fault,
+        narrator.fault,
         on_enter=inject,
         blocks_advance=True,
-        expectation=lambda scene: scene.fault is not None,
+        expectation=all_of(("fault-injected",)),
         in_force=lambda story: not nothing_owed(story),
         undo=recover,
         needs=needs,
         holds_actions=True,
-        busy_hint="r stops the countdown · ← back",
+        busy_hint=narrator.catalogue("fault.busy"),
+        breaks=True,
     )
 
 
-def create_recovery_chapter(title: str, *, linger_s: float = 3.0) -> Chapter:
+def create_recovery_chapter(
+    title: str, *, linger_s: float | None = 3.0, agent_first: bool = True, narrator: Narrator = ENGLISH
+) -> Chapter:
     """A chapter that has everything owed repaired, and goes on ``linger_s`` after the load is back where it was.
 
-    By the agent, if it may act by itself; what that does not repair in time is recovered.
+    By the agent, if it may act by itself; what that does not repair in time, or without ``agent_first``, is recovered.
     """
     return Chapter(
         title,
-        narration.recovery,
-        on_enter=repair,
+        narrator.recovery,
+        on_enter=repair if agent_first else recover,
         auto_advance=linger_s,
         blocks_advance=True,
-        expectation=lambda scene: not scene.owed and scene.load_is_back,
+        expectation=all_of(("nothing-owed", "load-is-back")),
         in_force=nothing_owed,
-        busy_hint="bringing it back…",
+        busy_hint=narrator.catalogue("recovery.busy"),
     )
 
 

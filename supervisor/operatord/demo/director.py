@@ -11,6 +11,7 @@ It lives in the daemon, so two viewers and a script see the same chapter. The ru
 - A chapter that blocks lets nobody on while it works or after it failed; back is always possible, and interrupts a
   countdown.
 - Every way out recovers what is owed: the last chapter, going back, and ``close`` when the daemon stops.
+- What a chapter expects and does not get in its time is said, with the way back.
 
 Moves answer at once; the work goes on in one task, and each change is a frame on ``demo.chapter``.
 """
@@ -32,9 +33,9 @@ from operator_protocol.models import ChapterState
 from operator_protocol.records import to_body
 from operator_protocol.topics import DEMO_CHAPTER
 from operatord.clock import Clock
-from operatord.demo import narration
-from operatord.demo.chapter import Agent, Chapter, Load, Story, find_chapter
+from operatord.demo.chapter import ENGLISH, Agent, Chapter, Load, Story, find_chapter
 from operatord.demo.chapters import CHAPTERS
+from operatord.demo.narration import Narrator
 from operatord.demo.telling import Scene, Telling
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Publish, Sleep
@@ -57,6 +58,7 @@ class Director:
         publish: Publish,
         *,
         chapters: Sequence[Chapter] = CHAPTERS,
+        narrator: Narrator = ENGLISH,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
         sleep: Sleep = asyncio.sleep,
@@ -65,12 +67,15 @@ class Director:
         self._story = Story(desk, load, agent, clock, sleep)
         self._publish = publish
         self._chapters = tuple(chapters)
+        self._narrator = narrator
         self._clock, self._wall, self._sleep = clock, wall, sleep
         self._telling = Telling(clock, wall)
         self._index = 0
         self._entry = 0
         """Counts moves; work of an earlier entry does not speak for the present one."""
         self._entered_mono, self._entered_at = clock(), wall()
+        self._idle_since = clock()
+        """Since when there is nothing left to do in this chapter but to wait."""
         self._came_from = 0
         self._error: OperatorError | None = None
         self._undo_failed = False
@@ -82,6 +87,8 @@ class Director:
         self._advance: asyncio.Task[None] | None = None
         self._own: set[str] = set()
         """Titles of chapters whose effect this story brought about."""
+        self._broken_by: tuple[str, str] = ("", "")
+        """The chapter that broke something last, and the id of its fault."""
         self._shown: ChapterState | None = None
         self._changed = asyncio.Event()
         self._ticker: asyncio.Task[None] | None = None
@@ -187,9 +194,11 @@ class Director:
                 self._forget()
         if self._advance is not None:
             self._advance.cancel()
+            self._advance = None
         self._came_from, self._index = self._index, index
         self._entry += 1
         self._entered_mono, self._entered_at = self._clock(), self._wall()
+        self._idle_since = self._entered_mono
         self._error, self._undo_failed = None, False
         self._preparing, self._going_back = None, bool(leaving)
         self._may_advance = perform
@@ -223,6 +232,7 @@ class Director:
         finally:
             if entry == self._entry:
                 self._going_back, self._preparing = False, None
+                self._idle_since = self._clock()
 
     def _has_to_be_undone(self, chapter: Chapter) -> bool:
         return chapter.in_force(self._story) and (chapter.title in self._own or not chapter.undo_only_own)
@@ -257,6 +267,8 @@ class Director:
                 self._forget()
             self._own.add(chapter.title)
             await chapter.on_enter(self._story)
+            if chapter.breaks and (owed := self._story.desk.owed()):
+                self._broken_by = (chapter.title, owed[-1].id)
 
     async def _come_true(self, chapter: Chapter, entry: int) -> None:
         deadline = self._clock() + _NEED_S
@@ -298,7 +310,12 @@ class Director:
         return self._chapter.expectation is not None and self._chapter.expectation(scene)
 
     def _has_come_true(self, chapter: Chapter) -> bool:
-        return chapter.expectation is None or chapter.expectation(self._scene())
+        scene = self._scene()
+        if chapter.breaks and scene.fault is not None:
+            title, fault_id = self._broken_by
+            if fault_id == scene.fault.id and title != chapter.title:
+                return False  # that is what another chapter broke; one that was broken by hand is anybody's
+        return chapter.expectation is None or chapter.expectation(scene)
 
     async def _tick(self) -> None:
         while True:
@@ -317,6 +334,8 @@ class Director:
         if self._is_time_to_advance(scene):
             self._advance = asyncio.create_task(self._advance_after(chapter.auto_advance or 0.0, self._entry))
         state = self._state(scene)
+        if state.expectation_met:
+            self._idle_since = self._clock()  # what is undone by hand afterwards has its time, too
         if state != self._shown:
             self._shown = state
             self._publish(DEMO_CHAPTER, to_body(state))
@@ -349,37 +368,50 @@ class Director:
 
     def _scene(self) -> Scene:
         desk, load = self._story.desk, self._story.load
-        return self._telling.scene(desk.owed(), load.running, self._clock() - self._entered_mono)
+        in_chapter_s = self._clock() - self._entered_mono
+        return self._telling.scene(desk.owed(), load.running, in_chapter_s, working=self._is_working())
 
     def _state(self, scene: Scene) -> ChapterState:
         working = self._is_working()
         expectation = self._chapter.expectation
         met = None if expectation is None else not working and self._error is None and expectation(scene)
         blocking = working and (self._going_back or self._preparing is not None or self._chapter.blocks_advance)
+        overdue = met is False and self._is_overdue()
+        last = self._index + 1 == len(self._chapters)
+        both_ways = overdue and not last and self._index > 0
         return ChapterState(
             index=self._index,
             total=len(self._chapters),
             title=self._chapter.title,
-            narration=self._words(scene),
-            key_hint=self._hint(),
+            narration=self._words(scene, overdue=overdue),
+            key_hint=self._narrator.catalogue("common.overdue_keys") if both_ways else self._hint(),
             # While it goes on by itself, a person may be quicker; a script had better wait.
             busy=blocking or self._is_advancing(),
             expectation_met=False if self._error is not None else met,
             entered_at=self._entered_at,
+            overdue=overdue,
+            notes=self._chapter.notes,
+            next_title="" if last else self._chapters[self._index + 1].title,
         )
 
-    def _words(self, scene: Scene) -> str:
+    def _is_overdue(self) -> bool:
+        """What the chapter expects had its time; meaningful only while it is not there."""
+        late = self._clock() - self._idle_since >= self._chapter.within_s
+        return late and not self._is_working() and self._error is None
+
+    def _words(self, scene: Scene, *, overdue: bool) -> str:
         if self._going_back:
-            return narration.going_back(scene.owed)
+            return self._narrator.going_back(scene.owed)
         if self._error is not None:
-            return narration.trouble(self._error, self._index)
+            return self._narrator.trouble(self._error, self._index)
         if self._preparing is not None:
-            return narration.on_the_way(self._preparing.title, self._preparing.narration(scene))
-        return self._chapter.narration(scene)
+            return self._narrator.on_the_way(self._preparing.title, self._preparing.narration(scene))
+        words = self._chapter.narration(scene)
+        return self._narrator.overdue(words, self._chapter.within_s, self._index) if overdue else words
 
     def _hint(self) -> str:
         if not self._is_working():
             return self._chapter.key_hint
         if self._going_back:
-            return "one moment…"
+            return self._narrator.catalogue("common.wait")
         return (self._preparing or self._chapter).busy_hint

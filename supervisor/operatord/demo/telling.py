@@ -19,6 +19,8 @@ class Scene:
     """Everything that a chapter's words and expectations may depend on, at one moment."""
 
     in_chapter_s: float = 0.0
+    working: bool = False
+    """True while the chapter brings something about, or undoes it."""
     cluster: ClusterHealth | None = None
     load_running: bool = False
     sample: WorkloadSample | None = None
@@ -114,13 +116,14 @@ class Telling:
             return False
         return True
 
-    def scene(self, owed: list[Fault], load_running: bool, in_chapter_s: float) -> Scene:
+    def scene(self, owed: list[Fault], load_running: bool, in_chapter_s: float, *, working: bool = False) -> Scene:
         """The moment as it is. ``owed`` are the faults in force; a load that does not run has no sample."""
         if not load_running:
             self.sample = None
         fault = self.fault or next(iter(owed), None)
         return Scene(
             in_chapter_s=in_chapter_s,
+            working=working,
             cluster=self.cluster,
             load_running=load_running,
             sample=self.sample,

@@ -6,9 +6,10 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from operator_protocol.errors import OperatorError, Unavailable
-from operator_protocol.models import Fault, Node, Scalar
+from operator_protocol.models import Fault, FaultAnswer, Node, Scalar
 from operatord.clock import Clock
 from operatord.faults import request as requests
 from operatord.faults.choice import check_again, choose
@@ -16,7 +17,7 @@ from operatord.faults.cooldown import Cooldown
 from operatord.faults.expiry import Expiry
 from operatord.faults.register import Register
 from operatord.faults.request import Request
-from operatord.faults.targets import RANDOM
+from operatord.faults.targets import RANDOM, candidates
 from operatord.faults.tools import Limits, Observe, Publish, Sleep, Tools
 from operatord.faults.undo_journal import UndoJournal
 from operatord.faults.workflow import FaultWorkflow
@@ -59,6 +60,7 @@ class FaultDesk:
         self._register = Register(self._tools, self._is_over, lost)
         self._expiry = Expiry(self._tools, lambda workflow: self._recover([workflow], "undo"))
         self._injections: set[asyncio.Task[None]] = set()
+        self._checking = asyncio.Lock()
         self._closed = False
         for owed in journal.owed():
             self._register.add(owed.fault, owed)
@@ -124,6 +126,27 @@ class FaultDesk:
         finally:
             self._register.tidy()
         return workflow.fault
+
+    async def check(
+        self, kind: str, target: str | None = None, force: bool = False, *, params: Mapping[str, Scalar] | None = None
+    ) -> list[FaultAnswer]:
+        """What ``inject`` would answer now for each node that ``target`` may mean, for all nodes without one.
+
+        Nothing is done, registered or published, and the answer binds nobody: a moment later it may be another one.
+        Raises what ``inject`` raises before it comes to the nodes.
+        """
+        request = requests.read(
+            self._tools.control.faults(), kind, RANDOM, countdown_s=0, for_s=None, force=force, params=params or {}
+        )
+        observation = await self._tools.observe()
+        self._require_open()
+        nodes = [node for node in observation.nodes if target in (None, node.id, node.role)]
+        if target is not None and not nodes:
+            # An unknown name, or none that could be meant: said as ``inject`` would.
+            nodes = candidates(target, observation, default_role=self._tools.control.default_fault_role, rng=self._rng)
+        # One after the other, whoever asks and how often: some kinds run a command on the host to find out.
+        async with self._checking:
+            return [await self._answer(replace(request, target=node.id), node, observation) for node in nodes]
 
     async def recover(self, fault_id: str | None = None) -> list[Fault]:
         """Undo one fault, or everything, and return the faults when that is verified; countdowns are aborted.
@@ -216,6 +239,17 @@ class FaultDesk:
             faults.append(workflow.fault)
         self._register.tidy()
         return faults
+
+    async def _answer(self, request: Request, node: Node, observation: Observation) -> FaultAnswer:
+        try:
+            if not request.force:
+                self._cooldown.check()
+            choose(request, observation, self._tools.control, self._register.holders(), self._rng)
+            # A workflow that no register knows: nothing is announced.
+            await FaultWorkflow(self._fault(request, node), self._tools, frozenset).check_possible()
+        except OperatorError as refusal:
+            return FaultAnswer(node.id, False, refusal.message, refusal.hint)
+        return FaultAnswer(node.id, True)
 
     def _fault(self, request: Request, node: Node) -> Fault:
         return Fault(

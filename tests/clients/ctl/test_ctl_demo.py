@@ -81,3 +81,27 @@ def test_a_walk_recovers_what_was_owed_before_and_begins_at_the_first_chapter(
     assert "a fault is owed from before: recovering first" in told
     assert "--- 0 Welcome" in told
     assert daemon.asked("goto") == [{"chapter": 0}]
+
+
+def test_a_rehearsal_stays_in_each_chapter_as_long_as_a_presenter_would(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    ScriptedDemo(daemon)
+    done = ctl("demo", "--auto", "--speed", "20")
+    assert done.returncode == 0, done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if " a pause of " in line]
+    assert [row[0] for row in rows] == [str(index) for index in range(8)]
+    assert "a rehearsal at speed 20, " in done.stdout
+    assert done.stderr.count("pause 0.3 s") == 8  # five words and a look, twenty times as fast
+    assert done.stdout.splitlines()[-1] == "ok"
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan", "1000", ""])
+def test_a_speed_that_is_none_is_refused(daemon: ScriptedDaemon, ctl: Ctl, speed: str) -> None:
+    done = ctl("demo", "--auto", f"--speed={speed}")
+    assert done.returncode == 2
+    assert "is not a speed from 0.1 to 100" in done.stderr
+
+
+def test_a_speed_without_the_walk_is_answered_with_the_whole_command(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    done = ctl("demo", "--speed", "2")
+    assert done.returncode == 2
+    assert "operatorctl demo --auto --speed 1" in done.stderr

@@ -15,7 +15,7 @@ from tests.clients.scripted import Script, ScriptedDaemon, any_json
 from operator_clients.ctl.session import to_json
 from operator_protocol.codec import Body
 from operator_protocol.errors import Conflict, DeadlineExceeded
-from operator_protocol.models import FaultKind, FaultParam
+from operator_protocol.models import FaultAnswer, FaultKind, FaultParam
 from operator_protocol.records import to_body
 
 
@@ -44,6 +44,25 @@ def test_fault_alone_leaves_target_and_countdown_to_the_daemon_and_returns_when_
 def test_a_fault_of_limited_time_says_that_it_ends_by_itself(daemon: ScriptedDaemon, ctl: Ctl) -> None:
     daemon.on("fault", lambda _args: {"fault": to_body(bodies.fault(params={"for_s": 30.0}))})
     assert "undone by itself after 30 s; before that with: operatorctl recover" in ctl("fault", "--for", "30s").stdout
+
+
+def test_check_says_for_each_node_what_the_answer_would_be_and_does_nothing(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    answers = [
+        FaultAnswer("valkey-1", True),
+        FaultAnswer("valkey-4", False, "it is the last copy", "--force overrides"),
+    ]
+    daemon.on("fault.check", lambda _: {"answers": [to_body(one) for one in answers], "default_role": "primary"})
+    done = ctl("fault", "slow", "--target", "valkey-1", "--set", "percent=50", "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row.split(maxsplit=2)[:2] for row in done.stdout.splitlines()[1:]] == [
+        ["valkey-1", "allowed"],
+        ["valkey-4", "refused"],
+    ]
+    assert "it is the last copy; --force overrides" in done.stdout
+    order = {"kind": "slow", "target": "valkey-1", "force": False, "params": {"percent": "50"}}
+    assert [(one.cmd, one.args) for one in daemon.requests] == [("fault.check", order)]
+    daemon.on("fault.check", lambda _: {"answers": [to_body(answers[1])], "default_role": "primary"})
+    assert ctl("fault", "--check").returncode == 1
 
 
 def test_a_parameter_that_is_given_twice_is_a_usage_error(ctl: Ctl) -> None:

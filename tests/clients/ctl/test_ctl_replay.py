@@ -361,3 +361,19 @@ def test_samples_keep_their_place(replayed: Replayed, tmp_path: Path) -> None:
     press.end()
     done = replayed(str(path), "--json", "--from", "2.5")
     assert [json.loads(line)["body"]["elapsed"] for line in done.stdout.splitlines()] == [2.0, 3.0, 4.0]
+
+
+def test_a_label_is_in_the_recording_and_is_told_with_it(daemon: ScriptedDaemon, ctl: Ctl, tmp_path: Path) -> None:
+    daemon.publish("fault.injected", bodies.fault())
+    path = tmp_path / "x.opj"
+    assert ctl("record", str(path), "--for", "0", "--label", "only a rehearsal").returncode == 0
+    with Recording.open(path) as recording:
+        assert recording.label == "only a rehearsal"
+    assert "this is a recording: only a rehearsal" in ctl("replay", str(path)).stderr
+
+
+def test_a_shipped_recording_has_a_name(replayed: Replayed) -> None:
+    done = replayed("tikv", "--topic", "fault.injected", "--json")
+    assert topics(done.stdout) == ["fault.injected"]
+    assert "stand-ins, not a real TiKV" in done.stderr
+    assert "(shipped recordings: tikv, valkey)" in replayed("nothing").stderr

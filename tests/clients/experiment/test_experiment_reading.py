@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operator_clients.experiment.locate import lines_of
 from operator_clients.experiment.model import ExpectStep, FaultStep, RecoverStep, WaitStep
 from operator_clients.experiment.reading import BadFile, parse_experiment, read_experiment
 from operator_clients.experiment.shipped import experiment_file, names
+from operator_protocol.toml_lines import lines_of
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "deploy" / "experiments").glob("*.toml"))
 HOLD = '[[step]]\naction="hold"\nfor=1'

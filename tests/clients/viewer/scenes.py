@@ -9,6 +9,8 @@ from operator_protocol import PROTOCOL_VERSION
 from operator_protocol.codec import Body
 from operator_protocol.frames import Frame, Header
 from operator_protocol.models import (
+    Action,
+    AgentState,
     AgentStep,
     Alternative,
     ChapterState,
@@ -17,11 +19,14 @@ from operator_protocol.models import (
     Diagnosis,
     EvidenceItem,
     Fault,
+    InvariantKind,
+    InvariantTable,
     LatencySummary,
     Node,
     NodeState,
     ProcessState,
     Recommendation,
+    SignalState,
     Ticket,
     TicketStatus,
     Violation,
@@ -34,11 +39,14 @@ BOOT = "b00t"
 EPOCH = 1_700_000_000.0
 VICTIM = "valkey-1"
 Record = (
-    AgentStep
+    Action
+    | AgentState
+    | AgentStep
     | ChapterState
     | ClusterEvent
     | ClusterHealth
     | Fault
+    | InvariantTable
     | ProcessState
     | Ticket
     | Violation
@@ -56,6 +64,13 @@ STAGES = [
     ("Stage 6: Recovery", "The node is started again and follows the primary that took over."),
     ("Demo Complete", "Broken, found, explained and repaired, on a cluster under load."),
 ]
+
+
+INVARIANTS = (
+    *("node_down", "node_cut_off", "cluster_state", "slot_uncovered", "primary_without_replica"),
+    *("replication_link", "replication_lag", "memory", "memory_headroom", "disk_used"),
+    *("cpu_throttled", "stopped_at_times", "retransmissions", "p99_latency"),
+)
 
 
 class Film:
@@ -113,7 +128,7 @@ def chapter(index: int, **more: object) -> ChapterState:
 
 
 def process(name: str, state: str = "ready", **more: object) -> ProcessState:
-    base = ProcessState(name, state, pid=4000 + len(name), cpu_percent=1.5, rss=31 << 20)  # type: ignore[arg-type]
+    base = ProcessState(name, state, pid=4000 + len(name), cpu_percent=1.5, rss=31 << 20, since_at=EPOCH)  # type: ignore[arg-type]
     return replace(base, **more)  # type: ignore[arg-type]  # members by name, as the test wants them
 
 
@@ -182,10 +197,18 @@ def diagnosis() -> Diagnosis:
     )
 
 
+def invariants() -> InvariantTable:
+    kinds = [
+        InvariantKind(name, "critical" if number < 4 else "warning", 0.0) for number, name in enumerate(INVARIANTS)
+    ]
+    return InvariantTable("valkey", kinds)
+
+
 def healthy(film: Film | None = None) -> Film:
     """Stage 2: everything is up, the load is steady."""
     film = film or Film()
     film.state.version = {"operatord": "0.1.0", "subject": "valkey"}
+    film.show("cluster.invariants", invariants())
     film.show("cluster.health", cluster())
     for name in ("monitor", "agent", "ycsb"):
         film.show(f"process.{name}.state", process(name))
@@ -247,6 +270,49 @@ def recovered(film: Film | None = None) -> Film:
     return film.show("workload.sample", sample(int(film.mono) + 1, 1998.0), after_s=1.0)
 
 
+def overdue(film: Film | None = None) -> Film:
+    """Stage 4: what should have been found has not been."""
+    film = film or counting()
+    film.show("fault.injected", fault("active", injected_at=EPOCH + film.mono))
+    words = "Waiting for detection.\nThis should have happened within 30 s; go back to stage 3, which undoes the fault."
+    late = chapter(4, narration=words, expectation_met=False, overdue=True, key_hint="← goes back, SPACE goes on")
+    return film.show("demo.chapter", late, after_s=30.0)
+
+
+def stores(*, failing: bool = False) -> Film:
+    """A TiKV cluster of eleven nodes that lost one, under a load that dipped for three seconds."""
+    film = Film()
+    film.state.version = {"operatord": "0.1.0", "subject": "tikv"}
+    film.show(
+        "cluster.health", ClusterHealth("tikv", False, "tikv2 is down", [*map(pd, range(3)), *map(store, range(8))])
+    )
+    film.show("demo.chapter", chapter(4))
+    for second in range(125):
+        dip = 80 <= second < 83
+        if second == 80:
+            film.show("fault.injected", replace(fault(injected_at=EPOCH + film.mono), target="tikv2"))
+            film.show("violation.opened", violation("store_down", "tikv2", at=EPOCH + film.mono), after_s=0.4)
+        taken = sample(int(film.mono) + 1, 3_000.0 if dip else 31_000.0 + second * 7_919 % 2_500, baseline=31_200.0)
+        latency = {**taken.latency, "SCAN": LatencySummary(400, 1.2, 2.0, 3.0, 14.1, 30.0)}
+        if failing and second == 124:
+            latency |= {"READ-FAILED": LatencySummary(70), "UPDATE-FAILED": LatencySummary(50)}
+        errors = 120.0 if dip or "READ-FAILED" in latency else 0.0
+        film.show("workload.sample", replace(taken, latency=latency, errors_per_sec=errors), after_s=1.0)
+    return film
+
+
+def pd(number: int) -> Node:
+    signals: dict[str, SignalState] = {"container": "up", "probe": "up", "cluster": "up"}
+    return Node(f"pd{number}", "pd", "pd", f"10.0.0.{number}:2379", "up", leader=number == 0, signals=signals)
+
+
+def store(number: int) -> Node:
+    up: SignalState = "down" if number == 2 else "up"
+    signals: dict[str, SignalState] = {"container": up, "probe": up, "cluster": "up"}
+    figures = {"regions": 120, "leaders": 40, "apply_p99_ms": 12.5}
+    return Node(f"tikv{number}", "tikv", "tikv", f"10.0.1.{number}:20160", up, signals=signals, detail=figures)
+
+
 ALL: dict[str, Callable[[], Film]] = {
     "nothing": Film,
     "healthy": healthy,
@@ -255,5 +321,7 @@ ALL: dict[str, Callable[[], Film]] = {
     "diagnosing": diagnosing,
     "diagnosed": diagnosed,
     "recovered": recovered,
+    "overdue": overdue,
+    "stores": stores,
 }
 """Every moment by name."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operator_clients.viewer.keys import Decoder
+from operator_clients.viewer.keys import PASTED, Decoder
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,11 @@ def test_an_escape_that_nothing_follows_is_the_escape_key() -> None:
     assert not decoder.waiting
 
 
+def test_an_escape_and_the_key_after_it_are_two_keys_though_they_arrive_together() -> None:
+    assert Decoder().feed(b"\x1b2") == ["esc", "2"]
+    assert Decoder().feed(b"\x1b\x1b:\r") == ["esc", "esc", ":", "enter"]
+
+
 def test_a_sequence_that_is_never_completed_is_dropped() -> None:
     decoder = Decoder()
     assert decoder.feed(b"\x1b[1;") == []
@@ -58,7 +63,7 @@ def test_a_sequence_that_is_never_completed_is_dropped() -> None:
     assert decoder.feed(b"q") == ["q"]
 
 
-@pytest.mark.parametrize("data", [b"\x1b[99~", b"\x1b[?1;2c", b"\x1bx", b"\x00", b"\xff", b"\x1b[" + b"1" * 40])
+@pytest.mark.parametrize("data", [b"\x1b[99~", b"\x1b[?1;2c", b"\x1b]", b"\x00", b"\xff", b"\x1b[" + b"1" * 40])
 def test_what_has_no_name_is_swallowed_whole(data: bytes) -> None:
     decoder = Decoder()
     assert decoder.feed(data) == []
@@ -73,3 +78,27 @@ def test_keys_that_were_typed_ahead_come_in_order() -> None:
 def test_two_escapes_are_two_keys() -> None:
     decoder = Decoder()
     assert decoder.feed(b"\x1b\x1b") + decoder.flush() == ["esc", "esc"]
+
+
+@pytest.mark.parametrize("step", [1, 5, 100])
+def test_what_is_pasted_is_one_text_and_no_keys(step: int) -> None:
+    decoder, data = Decoder(), b"a\x1b[200~f\ry\x1b[A\xc3\xa9\x1b[201~q"
+    keys = [key for at in range(0, len(data), step) for key in decoder.feed(data[at : at + step])]
+    assert keys == ["a", f"{PASTED}f\ry\x1b[Aé", "q"]
+    assert not decoder.waiting
+
+
+def test_a_paste_whose_end_is_lost_does_not_swallow_the_keys_that_follow() -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"\x1b[200~f\r") == []
+    assert decoder.waiting
+    assert decoder.flush() == [f"{PASTED}f\r"]
+    assert decoder.feed(b"q") == ["q"]
+
+
+def test_a_paste_without_end_takes_no_memory() -> None:
+    decoder = Decoder()
+    decoder.feed(b"\x1b[200~")
+    for _ in range(100):
+        decoder.feed(b"x" * 1000)
+    assert len(decoder.flush()[0]) < 5_000

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from operator_clients.viewer.cli import main
 from operator_clients.viewer.compose import compose
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.replaying import ReplaySession
-from operator_clients.viewer.session import Tape
+from operator_clients.viewer.shell import Tape
 from operator_clients.viewer.timeline import timeline
 from operator_clients.viewer.view import View
 from operator_protocol.journal_index import Mark
@@ -72,6 +73,7 @@ class Player:
         shell = self.session.shell(self.mono)
         mono, wall = self.session.view_time(self.mono, 0.0)
         view = View(self.replay.state, self.session.story, wall, mono, animate=False, recorded=True)
+        view = replace(view, focus=self.session.ui.focus)
         picture = compose(view, shell, Size(width, height), Pen({"TERM": "xterm"}))
         return ["".join(cell.text for cell in row) for row in picture]
 
@@ -141,6 +143,7 @@ def test_a_step_says_which_frame_it_was(player: Player) -> None:
 
 def test_seeking_back_takes_the_story_back(player: Player) -> None:
     player.look(45.0)
+    player.press("4")
     text = "\n".join(player.screen(120, 40))
     assert "recovered: kill valkey-1" in text
     player.press("home", "space")
@@ -170,7 +173,7 @@ def test_what_drives_a_daemon_is_refused_in_one_line(player: Player, key: str, c
     player.press(key)
     assert f"this is a replay: {command} needs a daemon that runs" in player.screen()[-2]
     player.press("?", key)
-    assert not player.session.help_open
+    assert not player.session.overlays
 
 
 def test_without_a_demo_nothing_claims_to_be_live(tmp_path: Path) -> None:
@@ -231,7 +234,7 @@ def test_what_cannot_be_replayed_is_one_line(
     [
         (("--replay", "x", "--from", "soon"), "'soon' is neither a duration"),
         (("--replay", "x", "--speed", "0"), "'0' is not a speed"),
-        (("--speed", "2"), "--speed and --from need a recording"),
+        (("--speed", "2"), "--speed needs a recording"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str) -> None:

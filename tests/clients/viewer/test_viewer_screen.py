@@ -17,7 +17,7 @@ from operator_clients.viewer.compose import compose
 from operator_clients.viewer.keys import TerminalGone
 from operator_clients.viewer.layout import Rect, Size
 from operator_clients.viewer.screen import Screen
-from operator_clients.viewer.session import Shell
+from operator_clients.viewer.shell import Shell
 
 COLOURS = {"TERM": "xterm-256color"}
 SMALL = Size(80, 24)
@@ -156,6 +156,14 @@ def test_wide_characters_are_written_whole() -> None:
     stream.feed(diff.whole(before))
     stream.feed(diff.changes(before, after))
     assert stream_screen.display[0].rstrip() == "数据x  a"
+
+
+def test_no_text_can_give_orders_to_the_terminal() -> None:
+    size = Size(20, 1)
+    canvas = Canvas(size, Pen(COLOURS))
+    canvas.place(Rect(0, 0, 20, 1), Text("a\x1b[2J\x9b\u2067\u202eb\tc"))
+    assert rows(canvas.picture)[0].split() == ["a", "[2J", "b", "c"]
+    assert len(canvas.picture[0]) == 20
 
 
 def test_a_box_over_half_a_wide_character_blanks_the_other_half() -> None:

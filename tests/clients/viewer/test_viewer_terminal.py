@@ -14,6 +14,7 @@ from tests.clients.viewer import scenes
 from tests.clients.viewer.conftest import stage_two
 from tests.clients.viewer.terminal import Terminal
 
+from operator_clients.viewer.session import READS
 from operator_protocol.errors import Conflict
 from operator_protocol.records import to_body
 
@@ -88,25 +89,25 @@ def test_a_worker_that_is_killed_is_seen_even_if_it_is_back_at_once(daemon: Scri
 
 
 def test_the_keys_send_the_commands_of_the_table(daemon: ScriptedDaemon) -> None:
-    for command in ("next", "previous", "fault", "recover"):
+    for command in ("next", "previous", "recover"):
         daemon.on(command, lambda _: {})
     with viewer(daemon.directory) as terminal:
         terminal.until("Stage 2")
-        for key in (" ", "\r", "\x1b[C", "\x1bOC", "\x1b[D", "f", "r", "x"):
+        for key in (" ", "\r", "\x1b[C", "\x1bOC", "\x1b[D", "r", "x"):
             terminal.press(key)
-        assert asked(daemon, "next", "next", "next", "next", "previous", "fault", "recover")
+        assert asked(daemon, "next", "next", "next", "next", "previous", "recover")
 
 
 def test_what_a_command_came_to_is_one_line_in_the_footer(daemon: ScriptedDaemon) -> None:
     def refuse(_: object) -> dict[str, object]:
-        raise Conflict("a fault is in force already", "press r first")
+        raise Conflict("the chapter is busy", "press r first")
 
-    daemon.on("fault", refuse)
+    daemon.on("next", refuse)
     daemon.on("recover", lambda _: {"message": "nothing is owed"})
     with viewer(daemon.directory) as terminal:
         terminal.until("Stage 2")
-        terminal.press("f")
-        terminal.until("✗ fault: a fault is in force already — press r first")
+        terminal.press(" ")
+        terminal.until("✗ next: the chapter is busy — press r first")
         terminal.press("r")
         terminal.until("✓ nothing is owed")
         assert "Traceback" not in terminal.text()
@@ -126,6 +127,95 @@ def test_the_list_of_keys_opens_and_any_other_key_only_closes_it(daemon: Scripte
         terminal.until("┏━ Keys")
         terminal.press("q")
         assert terminal.ended() == 0
+
+
+STATES = {
+    # What is pressed, and what is on the screen then; what is pressed after it brings the five panels back.
+    "1": "━ Narration [1/5] ━",
+    "2": "━ Cluster [2/5] ━",
+    "3": "━ Workload [3/5] ━",
+    "4": "━ Monitor [4/5] ━",
+    "5": "━ Agent [5/5] ━",
+    "\t\t": "━ Cluster [2/5] ━",
+    "\x1b[Z": "━ Agent [5/5] ━",
+    "4+": "━ Monitor [4/5] ━",
+    "4+=": "━ Monitor [4/5] ━",
+    "4++_-": "━ Monitor [4/5] ━",
+    "4k": "━ Monitor [4/5] ━",
+    "4/joined": " /joined▏",
+    "4/!joined\r": "/!joined",
+    "?": "┏━ Keys ━",
+    ":stat": ": stat▏",
+    "f": "┏━ Break something",
+    "t": "┏━ Tickets",
+    "p": "┏━ Processes",
+}
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_every_key_shows_its_state_whole_and_escape_goes_back(daemon: ScriptedDaemon, width: int, height: int) -> None:
+    with viewer(daemon.directory, width=width, height=height) as terminal:
+        plain = terminal.until(lambda text: text.count("╭") == 5)
+        for keys, wanted in STATES.items():
+            terminal.press(keys)
+            # Zoomed to the full nothing else is there.
+            text = terminal.until(
+                lambda text, keys=keys, wanted=wanted: wanted in text and (keys != "4+=" or "╭" not in text)  # type: ignore[misc]  # bound now
+            )
+            assert text.count("┏") == text.count("┓") == text.count("┗") == text.count("┛") == 1, (keys, text)
+            assert len(terminal.rows()) == height
+            while (text := terminal.text()).count("╭") != 5 or "┏" in text:
+                terminal.press("\x1b")
+                terminal.until(lambda after, before=text: after != before)  # type: ignore[misc]  # bound now
+        assert terminal.text().splitlines()[1:6] == plain.splitlines()[1:6]
+        assert not [request for request in daemon.requests if request.cmd not in READS]
+
+
+def test_a_log_is_scrolled_while_it_grows(daemon: ScriptedDaemon) -> None:
+    def happens(text: str) -> None:
+        daemon.publish("fault.failed", scenes.fault("failed", owed=False, error=text))
+
+    with viewer(daemon.directory) as terminal:
+        terminal.until("Stage 2")
+        for number in range(40):
+            happens(f"n{number}.")
+        terminal.press("4")
+        terminal.until(lambda text: "n39." in text and "▼ following" in text)
+        terminal.press("\x1b[5~")
+        terminal.until(lambda text: "paused, " in text and "n39." not in text)
+        rows = terminal.rows()[16:22]
+        happens("n40.")
+        happens("n41.")
+        terminal.until("paused, ")
+        assert terminal.rows()[16:22] == rows
+        terminal.press("G")
+        terminal.until(lambda text: "n41." in text and "▼ following" in text)
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "linux"}], ids=["no colour", "16 colours"])
+def test_with_few_colours_or_none_all_is_said_in_words(daemon: ScriptedDaemon, environ: dict[str, str]) -> None:
+    argv = [sys.executable, "-m", "operator_clients.viewer", "--endpoint", str(daemon.directory)]
+    with Terminal(argv, width=80, height=24, env=environ) as terminal:
+        daemon.publish("cluster.health", scenes.cluster(1))
+        terminal.until("✗ valkey-1 primary down")
+        terminal.press("4")
+        terminal.until("━ Monitor [4/5] ━")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        written = re.findall(rb"\x1b\[([0-9;]*)m", bytes(terminal.received))
+        codes = {code for sequence in written for code in sequence.split(b";")}
+        assert b"38" not in codes
+        assert b"48" not in codes
+        assert "NO_COLOR" not in environ or not {code for code in codes if code[:1] in b"349" and len(code) == 2}
+
+
+def test_notes_are_shown_only_where_they_were_asked_for(daemon: ScriptedDaemon) -> None:
+    noted = scenes.chapter(3, notes="Say hello to the front row.")
+    daemon.publish("demo.chapter", noted)
+    with viewer(daemon.directory, "--notes") as presenter, viewer(daemon.directory) as audience:
+        presenter.until("Say hello to the front row.")
+        audience.until("[4/8] Stage 3: Fault Injection")
+        assert "Say hello" not in audience.text()
 
 
 def test_a_resize_is_followed_and_too_small_a_terminal_gets_a_notice(daemon: ScriptedDaemon) -> None:
@@ -208,8 +298,18 @@ def test_it_can_be_suspended_and_comes_back(daemon: ScriptedDaemon) -> None:
 def test_without_job_control_a_stop_signal_does_no_harm(daemon: ScriptedDaemon) -> None:
     with viewer(daemon.directory) as terminal:
         terminal.until("Stage 2")
+        terminal.press("4+?")
+        terminal.until("┏━ Keys")
         terminal.signal(signal.SIGTSTP)
         terminal.until(lambda _: terminal.received.count(b"\x1b[?1049h") == 2)
+        # What was open still is.
+        terminal.until("┏━ Keys")
+        terminal.press("\x1b")
+        terminal.until("━ Monitor [4/5] ━")
+        terminal.press("\x1b")
+        terminal.until(lambda text: text.count("╭") == 4)
+        terminal.press("\x1b")
+        terminal.until(lambda text: text.count("╭") == 5)
         terminal.signal(signal.SIGSTOP)
         terminal.signal(signal.SIGCONT)
         terminal.until(lambda _: terminal.received.count(b"\x1b[?1049h") == 3)
@@ -250,15 +350,18 @@ def test_it_waits_for_a_daemon_and_says_which_command_starts_one(runtime_dir: Pa
             assert daemon.requests == []
 
 
-def test_a_daemon_that_dies_is_said_lost_and_another_one_is_joined(runtime_dir: Path) -> None:
-    with viewer(runtime_dir) as terminal:
+@pytest.mark.parametrize(
+    ("width", "height"), [SIZES[0], *(pytest.param(*size, marks=pytest.mark.soak) for size in SIZES[1:])]
+)
+def test_a_daemon_that_dies_is_said_lost_and_another_one_is_joined(runtime_dir: Path, width: int, height: int) -> None:
+    with viewer(runtime_dir, width=width, height=height) as terminal:
         with ScriptedDaemon(runtime_dir) as first:
             stage_two(first)
             terminal.until("Stage 2")
         text = terminal.until("connection lost, data ")
         assert re.search(r"data \d+ s old", text)
         assert "[3/8] Stage 2" in text
-        terminal.press("f")
+        terminal.press("r")
         terminal.until("no daemon answers at")
         with ScriptedDaemon(runtime_dir) as second:
             stage_two(second)

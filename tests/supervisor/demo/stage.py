@@ -1,7 +1,7 @@
 """A stage for the director: a toy cluster with a load, a monitor and an agent that follow it, on injected time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -12,7 +12,10 @@ from operator_protocol.codec import Body
 from operator_protocol.errors import OperatorError
 from operator_protocol.models import Action, ChapterState, ClusterHealth, Diagnosis, Ticket, Violation, WorkloadSample
 from operator_protocol.records import from_body, to_body
+from operatord.demo.chapter import ENGLISH, Chapter
+from operatord.demo.chapters import CHAPTERS
 from operatord.demo.director import Director
+from operatord.demo.narration import Narrator
 from operatord.subjects.base import Observation
 
 NORMAL_OPS = 2000.0
@@ -99,7 +102,7 @@ class ToyAgent:
 class Stage:
     """Everything around the director. The monitor is blind, or the agent silent, when told so."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, chapters: Sequence[Chapter] = CHAPTERS, narrator: Narrator = ENGLISH) -> None:
         self.bench = Bench(state_dir)
         self.timeline, self.cluster, self.desk = self.bench.timeline, self.bench.cluster, self.bench.desk
         self.load = ToyLoad(self.bench)
@@ -107,6 +110,8 @@ class Stage:
             self.desk,
             self.load,
             self.bench.publish,
+            chapters=chapters,
+            narrator=narrator,
             clock=self.timeline.clock,
             wall=self.timeline.wall,
             sleep=self.timeline.sleep,
@@ -212,11 +217,16 @@ class Stage:
         return from_body(Ticket, body)
 
 
-def play(tmp_path: Path, scenario: Callable[[Stage], Awaitable[None]]) -> Stage:
+def play(
+    tmp_path: Path,
+    scenario: Callable[[Stage], Awaitable[None]],
+    chapters: Sequence[Chapter] = CHAPTERS,
+    narrator: Narrator = ENGLISH,
+) -> Stage:
     """Run ``scenario`` on a stage, end the story, and return what is left."""
 
     async def run() -> Stage:
-        async with Stage(tmp_path) as stage:
+        async with Stage(tmp_path, chapters, narrator) as stage:
             await scenario(stage)
         return stage
 

@@ -184,6 +184,20 @@ def test_a_fault_injected_by_hand_is_taken_for_the_one_of_the_story(tmp_path: Pa
     play(tmp_path, scenario)
 
 
+def test_a_fault_injected_after_the_end_has_its_time_and_is_told_with_the_key_that_recovers(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.at(7)
+        await stage.timeline.advance(60)
+        await stage.timeline.run(stage.desk.inject("pause", "node-1", countdown_s=0))
+        await stage.timeline.advance(5)
+        assert stage.now.narration == "Broken since the story ended: node-1. r recovers."
+        assert (stage.now.expectation_met, stage.now.overdue) == (False, False)
+        await stage.timeline.advance(31)
+        assert stage.now.overdue
+
+    play(tmp_path, scenario)
+
+
 def test_a_load_that_ran_before_is_used_and_left_running(tmp_path: Path) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.load.start()
@@ -494,5 +508,77 @@ def test_after_the_end_nothing_moves(tmp_path: Path) -> None:
         for move in (stage.director.next(), stage.director.previous(), stage.director.goto(2)):
             with pytest.raises(OperatorError):
                 await move
+
+    play(tmp_path, scenario)
+
+
+def test_what_does_not_come_in_its_time_is_said_with_the_way_back(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.silent = True
+        await stage.at(4)
+        await stage.director.next()
+        await stage.timeline.advance(29)
+        assert (stage.now.expectation_met, stage.now.overdue) == (False, False)
+        await stage.timeline.advance(2)
+        late = stage.now
+        assert (late.expectation_met, late.overdue, late.busy) == (False, True, False)
+        assert "Waiting for the diagnosis" in late.narration
+        assert late.narration.endswith("Not there after 30 s: ← goes back, operatorctl goto 5 tries again.")
+        assert "← goes back" in late.key_hint
+        assert stage.shown()[-1].overdue
+        # It comes after all.
+        stage.silent = False
+        state = await stage.over()
+        assert (state.expectation_met, state.overdue) == (True, False)
+        assert "Not there" not in state.narration
+
+    play(tmp_path, scenario)
+
+
+def test_time_that_a_chapter_works_is_not_counted_against_it(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.at(2)
+        stage.cluster.gate = asyncio.Event()
+        await stage.director.next()
+        await stage.timeline.advance(60)
+        assert (stage.now.busy, stage.now.overdue) == (True, False)
+        stage.cluster.gate.set()
+        assert (await stage.over()).overdue is False
+
+    play(tmp_path, scenario)
+
+
+def test_what_came_and_went_again_has_its_time_anew(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.at(1)
+        await stage.timeline.advance(60)
+        await stage.timeline.run(stage.desk.inject(countdown_s=0))
+        state = await stage.until(lambda state: state.expectation_met is False)
+        assert not state.overdue
+        assert (await stage.until(lambda state: state.overdue)).expectation_met is False
+
+    play(tmp_path, scenario)
+
+
+def test_a_chapter_that_is_overdue_lets_both_ways(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.blind = True
+        await stage.at(3)
+        for way in (stage.director.previous, stage.director.next):
+            await stage.director.goto(4)
+            await stage.until(lambda state: state.overdue)
+            state = await way()
+            assert (state.index, state.overdue) == (3 if way == stage.director.previous else 5, False)
+
+    assert_whole(play(tmp_path, scenario))
+
+
+def test_the_presenter_gets_notes_and_the_next_title(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        assert stage.now.next_title == TITLES[1]
+        assert "Say what the audience sees" in stage.now.notes
+        await stage.at(7)
+        assert stage.now.next_title == ""
+        assert all(state.notes and state.notes not in state.narration for state in stage.shown())
 
     play(tmp_path, scenario)

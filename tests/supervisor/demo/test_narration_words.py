@@ -4,9 +4,9 @@ import pytest
 
 from operator_protocol.errors import Unavailable
 from operator_protocol.models import ClusterHealth, Diagnosis, Fault, Node, Violation
-from operatord.demo import narration
-from operatord.demo.chapter import Chapter
+from operatord.demo.chapter import ENGLISH, Chapter
 from operatord.demo.chapters import CHAPTERS
+from operatord.demo.narration import LINES, WIDTH
 from operatord.demo.telling import Scene
 from operatord.subjects.tikv.faults.catalogue import all_faults
 
@@ -15,8 +15,8 @@ LONG = "the primary of the shard that owns the slots from 0 to 5460 does not ans
 
 def assert_fits(words: str) -> None:
     lines = words.splitlines()
-    assert 1 <= len(lines) <= narration.LINES
-    assert all(0 < len(line) <= narration.WIDTH for line in lines), words
+    assert 1 <= len(lines) <= LINES
+    assert all(0 < len(line) <= WIDTH for line in lines), words
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.title)
@@ -38,18 +38,22 @@ def test_the_longest_messages_are_cut_not_spilled(chapter: Chapter) -> None:
 def test_every_kind_of_fault_has_words_that_fit_and_no_claim_of_a_death_but_for_a_kill(kind: str) -> None:
     counting = Fault("1", kind, "tikv2", "countdown", role="tikv", remaining=3)
     broken = Fault("1", kind, "tikv2", "active", role="tikv", owed=True)
-    told = [narration.fault(Scene(countdown=counting)), narration.fault(Scene(fault=broken, owed=[broken]))]
+    told = [ENGLISH.fault(Scene(countdown=counting)), ENGLISH.fault(Scene(fault=broken, owed=[broken]))]
     for words in told:
         assert_fits(words)
     assert ("as if its machine had died" in told[0]) is (kind == "kill")
 
 
 def test_trouble_says_what_where_and_the_way_back() -> None:
-    words = narration.trouble(Unavailable(LONG, LONG), 3)
+    words = ENGLISH.trouble(Unavailable(LONG, LONG), 3)
     assert_fits(words)
     assert words.endswith("tries again.")
-    assert_fits(narration.on_the_way("Stage 3: Fault Injection", words))
-    short = narration.trouble(Unavailable("no primary is up", "operatorctl recover"), 3)
+    first = ENGLISH.trouble(Unavailable("no primary is up"), 0)
+    assert "←" not in first + ENGLISH.overdue("Waiting…", 30.0, 0)
+    assert ENGLISH.overdue("a\nb\nc\nd", 3600.0, 12).splitlines()[:3] == ["a", "b", "c"]
+    assert_fits(ENGLISH.overdue("a\nb\nc\nd", 3600.0, 12))
+    assert_fits(ENGLISH.on_the_way("Stage 3: Fault Injection", words))
+    short = ENGLISH.trouble(Unavailable("no primary is up", "operatorctl recover"), 3)
     assert short.splitlines() == [
         "That did not work: no primary is up (operatorctl recover)",
         "← goes back; operatorctl goto 3 tries again.",
@@ -59,18 +63,24 @@ def test_trouble_says_what_where_and_the_way_back() -> None:
 def test_nodes_are_counted_in_the_words_of_their_subject() -> None:
     roles = ["primary"] * 3 + ["replica"] * 3
     nodes = [Node(f"n{number}", role, "g", "", "up") for number, role in enumerate(roles)]
-    told = narration.cluster_health(Scene(cluster=ClusterHealth("valkey", True, "", nodes)))
+    told = ENGLISH.cluster_health(Scene(cluster=ClusterHealth("valkey", True, "", nodes)))
     assert told.startswith("6 of 6 nodes are up: 3 primaries, 3 replicas.")
     nodes = [Node("pd1", "pd", "pd", "", "up"), *(Node(f"kv{n}", "tikv", "tikv", "", "up") for n in range(3))]
-    told = narration.cluster_health(Scene(cluster=ClusterHealth("tikv", True, "", nodes)))
+    told = ENGLISH.cluster_health(Scene(cluster=ClusterHealth("tikv", True, "", nodes)))
     assert told.startswith("4 of 4 nodes are up: 1 pd, 3 tikv.")
     assert "replica" not in told
 
 
 def test_the_last_chapter_tells_only_what_was_measured() -> None:
     fault = Fault("1", "kill", "valkey-1", "recovered", role="primary")
-    told = narration.complete(Scene(fault=fault, detected_after_s=0.21, baseline_ops=2000.4, lowest_ops=0.0))
+    told = ENGLISH.complete(Scene(fault=fault, detected_after_s=0.21, baseline_ops=2000.4, lowest_ops=0.0))
     assert told.splitlines()[:2] == [
         "valkey-1 (primary) was killed: detected 0.2 s after the fault.",
         "The load: 2,000 ops/s before, 0 ops/s at worst.",
     ]
+
+
+def test_what_is_broken_after_the_end_is_not_said_to_be_on_its_way_back() -> None:
+    owed = [Fault("1", "slow", "valkey-0", "active", role="primary")]
+    assert ENGLISH.complete(Scene(owed=owed)) == "Broken since the story ended: valkey-0. r recovers."
+    assert ENGLISH.complete(Scene(owed=owed, working=True)).startswith("Bringing valkey-0 back")

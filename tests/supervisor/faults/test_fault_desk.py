@@ -51,6 +51,29 @@ def test_it_counts_down_then_breaks_then_says_what_it_broke(tmp_path: Path) -> N
     play(tmp_path, scenario)
 
 
+def test_what_would_be_answered_is_told_for_each_node_and_nothing_is_done(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        assert [(one.target, one.allowed) for one in await bench.desk.check("kill")] == [
+            (f"node-{number}", True) for number in range(6)
+        ]
+        assert (bench.frames, bench.down(), bench.desk.counting_down()) == ([], [], [])
+        await bench.desk.inject(target="node-1", countdown_s=0)
+        told = {one.target: one for one in await bench.desk.check("kill")}
+        assert [name for name, one in told.items() if one.allowed] == ["node-0", "node-2", "node-3", "node-5"]
+        assert "has a fault already" in told["node-1"].reason
+        assert "last live copy" in told["node-4"].reason
+        assert told["node-4"].hint == "--force overrides"
+        forced = {one.target: one.allowed for one in await bench.desk.check("kill", force=True)}
+        assert [name for name, allowed in forced.items() if not allowed] == ["node-1"]
+        assert [one.target for one in await bench.desk.check("kill", "replica")] == ["node-1", "node-3", "node-5"]
+        with pytest.raises(NotFound, match="no node or role"):
+            await bench.desk.check("kill", "node-9")
+        with pytest.raises(NotFound, match="no fault is called"):
+            await bench.desk.check("melt")
+
+    play(tmp_path, scenario)
+
+
 def test_each_number_of_the_countdown_stands_for_a_second(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         task = asyncio.create_task(bench.desk.inject(target="node-1", countdown_s=2.5))

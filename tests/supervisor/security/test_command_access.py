@@ -21,6 +21,7 @@ READING = {
     "actions",
     "action",
     "faults",
+    "fault.check",
     "messages",
     "devops",
     "activity",

@@ -1,37 +1,56 @@
-"""Cluster: every node with its state, its role and who leads, grouped by what shares data or votes together."""
+"""Cluster: every node with its state, its role, its signals and who leads, grouped by what shares data or votes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from operator_clients.format import clean
 from operator_clients.viewer.layout import Size
-from operator_clients.viewer.panels.paper import boxed, fit, inner, line
-from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, LEADER, NODE, SIGNAL, STRONG, WARN
+from operator_clients.viewer.panels.node import badge, details, fault_mark, signals, signals_in_brief, tell, title_of
+from operator_clients.viewer.panels.paper import boxed, fit, inner, line, sides
+from operator_clients.viewer.theme import BAD, DIM, GOOD, NODE, STRONG, WARN
 from operator_clients.viewer.view import View
-from operator_protocol.models import ClusterHealth, Fault, Node, Scalar
+from operator_protocol.models import ClusterHealth, Node
 
-_ADDRESS_FROM_WIDTH = 54
-_SHOWN_DETAILS = 4
+_GROUP_WIDTH = 8
+_Groups: TypeAlias = Sequence[tuple[str, Sequence[Node]]]
 
 
 def render(view: View, size: Size) -> RenderableType:
     """The cluster panel."""
-    health, room = view.state.cluster, inner(size)
-    nodes = sorted(view.state.nodes.values(), key=lambda node: (node.group, node.id))
+    health, room, groups = view.state.cluster, inner(size), _groups(view)
     detection = view.story.detection()
-    if not nodes:
+    if not groups:
         return boxed(_title(health), [line(("Waiting for the first look at the cluster...", DIM))], size, border=DIM)
+    nodes = list(view.state.nodes.values())
     return boxed(
         _title(health),
-        _lines(view, nodes, room),
+        _lines(view, groups, room),
         size,
         border=_border(health, nodes, loud=view.fresh(detection) and view.pulse()),
         heavy=view.fresh(detection),
         subtitle=_verdict(health, nodes),
     )
+
+
+def detail(view: View, width: int) -> list[Text]:
+    """Every node with all that is known of it."""
+    health, groups = view.state.cluster, _groups(view)
+    if not groups:
+        return [line(("Waiting for the first look at the cluster...", DIM))]
+    nodes = list(view.state.nodes.values())
+    lines = [Text.assemble(_title(health), "  ", _verdict(health, nodes), no_wrap=True, overflow="ellipsis")]
+    for name, members in groups:
+        lines += [line(""), _heading(name, members, width), *_told(view, members, width)]
+    return lines
+
+
+def _groups(view: View) -> _Groups:
+    nodes = sorted(view.state.nodes.values(), key=lambda node: (node.group, node.id))
+    return [(name, list(members)) for name, members in groupby(nodes, key=lambda node: node.group)]
 
 
 def _title(health: ClusterHealth | None) -> Text:
@@ -59,94 +78,119 @@ def _verdict(health: ClusterHealth | None, nodes: list[Node]) -> Text:
     return line((f"{look.glyph} {word}", look.style), f" {count}")
 
 
-def _lines(view: View, nodes: list[Node], room: Size) -> list[Text]:
-    """As much as fits: three lines a node under its group's name, then two, one, and at last no group lines."""
-    groups = [(name, list(members)) for name, members in groupby(nodes, key=lambda node: node.group)]
+def _lines(view: View, groups: _Groups, room: Size) -> list[Text]:
+    """As much as fits: all of each node, three lines of it, two, one, no line for its group, several in a line."""
+    count = len(view.state.nodes)
+    if room.height >= len(groups) + 4 * count:
+        whole: list[Text] = []
+        for name, members in groups:
+            whole += [_heading(name, members, room.width), *_told(view, members, room.width)]
+        if len(whole) <= room.height:
+            return whole
     for depth in (3, 2, 1):
-        spaced = [*_grouped(view, groups, room.width, depth, gap=True)]
-        if len(spaced) <= room.height:
-            return spaced
-        dense = [*_grouped(view, groups, room.width, depth, gap=False)]
-        if len(dense) <= room.height:
-            return dense
-    flat = [_node(view, node, room.width, group) for name, members in groups for node, group in _first(name, members)]
-    return fit(flat, room.height, more="more nodes")
+        needed = len(groups) + depth * count
+        if needed <= room.height:
+            return _grouped(view, groups, room.width, depth, gap=needed + len(groups) - 1 <= room.height)
+    flat = _flat(view, groups, room.width)
+    return flat if len(flat) <= room.height else fit(_packed(view, groups, room.width), room.height, more="more lines")
 
 
-def _first(name: str, members: list[Node]) -> Iterator[tuple[Node, str]]:
-    for position, node in enumerate(members):
-        yield node, name if position == 0 else ""
+def _told(view: View, members: Sequence[Node], width: int) -> list[Text]:
+    return [text for node in members for text in tell(view, node, width)]
 
 
-def _grouped(view: View, groups: list[tuple[str, list[Node]]], width: int, depth: int, *, gap: bool) -> Iterator[Text]:
+def _grouped(view: View, groups: _Groups, width: int, depth: int, *, gap: bool) -> list[Text]:
+    lines: list[Text] = []
+    brief = _fitting(view, groups, width, 0) if depth == 1 else None
     for position, (name, members) in enumerate(groups):
         if gap and position:
-            yield line("")
-        yield line((name or _role_of_all(members) or "no group", DIM))
+            lines.append(line(""))
+        lines.append(
+            _heading(name, members, width, names=brief in (signals_in_brief, _brief_and_dissent) and not position)
+        )
         for node in members:
-            text = _node(view, node, width)
-            yield text if depth >= 2 else _with_dissent(text, node, width)
+            text = _node(view, node, width, address=depth > 1)
+            lines.append(sides(text, brief(node), width) if brief else text)
             if depth >= 2:
-                yield _signals(node)
+                lines.append(Text.assemble("    ", signals(node), no_wrap=True, overflow="ellipsis"))
             if depth >= 3:
-                yield _details(node)
+                lines.append(Text.assemble("    ", details(node, width - 4), no_wrap=True, overflow="ellipsis"))
+    return lines
 
 
-def _node(view: View, node: Node, width: int, group: str | None = None) -> Text:
-    """``shard-0 ★ ● valkey-0  primary  up``; the group only where it has no line of its own."""
-    look = NODE[node.state]
-    star = LEADER if node.leader or node.role == "primary" else " "
-    text = line("" if group is None else (f"{clean(group)[:8]:<8}", DIM), (f"{star} ", WARN))
-    text.append(f"{look.glyph} ", style=f"{STRONG} {look.style}")
-    text.append(f"{clean(node.id):<8} ", style=STRONG if node.state == "up" else f"{STRONG} {look.style}")
-    text.append(f"{clean(node.role):<7} ")
-    text.append(look.word, style=look.style)
-    fault = _fault_on(view, node)
-    if fault is not None:
-        text.append(_fault_mark(fault, width - text.cell_len), style=f"{STRONG} {FAULT}")
-    elif group is None and width >= _ADDRESS_FROM_WIDTH:
-        text.append(f"  {clean(node.address)}", style=DIM)
+def _heading(name: str, members: Sequence[Node], width: int, *, names: bool = False) -> Text:
+    """``shard-0``; where the signals below are glyphs alone, with what they are."""
+    left = line((clean(name) or _role_of_all(members) or "no group", f"{DIM} bold"))
+    if not names:
+        return left
+    told = line((" ".join(next((node.signals for node in members if node.signals), ())), DIM))
+    return sides(left, told, width) if left.cell_len + told.cell_len < width else left
+
+
+def _flat(view: View, groups: _Groups, width: int) -> list[Text]:
+    """One line a node, with the group before its first one."""
+    brief = _fitting(view, groups, width, _GROUP_WIDTH)
+    lines = []
+    for name, members in groups:
+        for position, node in enumerate(members):
+            label = line((f"{clean(name)[: _GROUP_WIDTH - 1] if not position else '':<{_GROUP_WIDTH}}", DIM))
+            text = Text.assemble(label, _node(view, node, width - _GROUP_WIDTH), no_wrap=True, overflow="ellipsis")
+            lines.append(sides(text, brief(node), width) if brief else text)
+    return lines
+
+
+def _fitting(view: View, groups: _Groups, width: int, indent: int) -> Callable[[Node], Text] | None:
+    """How the signals of all nodes fit behind them: each with its name, those that contradict, none."""
+    nodes = [node for _, members in groups for node in members]
+    room = {node.id: width - indent - _node(view, node, width - indent).cell_len - 1 for node in nodes}
+    for brief in (signals, _brief_and_dissent, signals_in_brief, _dissent):
+        if all(brief(node).cell_len <= room[node.id] for node in nodes):
+            return brief
+    return None
+
+
+def _dissent(node: Node) -> Text:
+    """The signals that contradict its state: a server that is down and that its cluster still takes for up."""
+    against = {"down": "up", "up": "down"}.get(node.state)
+    return signals(node, [name for name, state in node.signals.items() if state == against])
+
+
+def _brief_and_dissent(node: Node) -> Text:
+    told = _dissent(node)
+    return Text.assemble(told, "  " if told else "", signals_in_brief(node), no_wrap=True)
+
+
+def _packed(view: View, groups: _Groups, width: int) -> list[Text]:
+    """Several nodes in a line; those that are not up have one of their own below."""
+    lines: list[Text] = []
+    for name, members in groups:
+        text = line((f"{clean(name)[: _GROUP_WIDTH - 1]:<{_GROUP_WIDTH}}", DIM))
+        for node in members:
+            item = badge(node)
+            if text.cell_len > _GROUP_WIDTH:
+                if text.cell_len + 2 + item.cell_len > width:
+                    lines.append(text)
+                    text = line(" " * _GROUP_WIDTH)
+                else:
+                    text.append("  ")
+            text.append_text(item)
+        lines.append(text)
+    hit = {fault.target for fault in view.state.faults.values()}
+    nodes = (node for _, members in groups for node in members if node.state != "up" or node.id in hit)
+    return [*lines, *(sides(_node(view, node, width), signals_in_brief(node), width) for node in nodes)]
+
+
+def _node(view: View, node: Node, width: int, *, address: bool = False) -> Text:
+    """``★ ● valkey-0  primary  up``, with the fault that is on it."""
+    text = title_of(node)
+    mark = fault_mark(view, node, width - text.cell_len)
+    text.append_text(mark)
+    told = line((f"  {node.address}", DIM))
+    if address and not mark and text.cell_len + told.cell_len <= width:
+        text.append_text(told)
     return text
 
 
-def _role_of_all(members: list[Node]) -> str:
+def _role_of_all(members: Sequence[Node]) -> str:
     roles = {node.role for node in members}
     return clean(roles.pop()) if len(roles) == 1 else ""
-
-
-def _with_dissent(text: Text, node: Node, width: int) -> Text:
-    """With the signals that contradict its state: a server that is down and that its cluster still takes for up."""
-    against = {"down": "up", "up": "down"}.get(node.state)
-    for name, state in node.signals.items():
-        if state == against:
-            said = f" {name} {SIGNAL[state].glyph}"
-            if text.cell_len + len(said) <= width:
-                text.append(said, style=SIGNAL[state].style)
-    return text
-
-
-def _fault_mark(fault: Fault, room: int) -> str:
-    """``◄ kill``, with the countdown while it runs; less where there is no room for it."""
-    left = f" in {fault.remaining}" if fault.state == "countdown" and fault.remaining else ""
-    whole = f" ◄ {clean(fault.kind)}{left}"
-    return whole if len(whole) <= room else f" ◄{left.removeprefix(' in')}"
-
-
-def _fault_on(view: View, node: Node) -> Fault | None:
-    return next((fault for fault in view.state.faults.values() if fault.target == node.id), None)
-
-
-def _signals(node: Node) -> Text:
-    parts = [(f"{name} {SIGNAL[state].glyph}  ", SIGNAL[state].style) for name, state in node.signals.items()]
-    return line("    ", *parts)
-
-
-def _details(node: Node) -> Text:
-    known = [(name, value) for name, value in node.detail.items() if value not in (None, "")][:_SHOWN_DETAILS]
-    return line("    ", ("  ".join(f"{name} {_scalar(value)}" for name, value in known), DIM))
-
-
-def _scalar(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)

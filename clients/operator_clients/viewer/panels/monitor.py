@@ -1,16 +1,19 @@
-"""Monitor: which invariants are broken since when, how our own processes fare, and what happened last."""
+"""Monitor: what must hold, with its state and since when; how our own processes fare; what happened last."""
+
+from functools import lru_cache
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from operator_clients.format import age, byte_size, duration, time_of_day
-from operator_clients.viewer.chronicle import LogLine, about
+from operator_clients.viewer.chronicle import LogLine
 from operator_clients.viewer.layout import Size
-from operator_clients.viewer.panels.paper import boxed, fit, inner, line, paragraph, sides
+from operator_clients.viewer.panels import invariants
+from operator_clients.viewer.panels.paper import boxed, fit, hanging, inner, line, paragraph, sides
 from operator_clients.viewer.story import Detection
-from operator_clients.viewer.theme import BAD, DIM, GOOD, PROCESS, RESTARTED, SEVERITY, STRONG, TONE, WARN
+from operator_clients.viewer.theme import BAD, DIM, GOOD, PROCESS, RESTARTED, STRONG, TONE, WARN
 from operator_clients.viewer.view import View
-from operator_protocol.models import ProcessState, Violation
+from operator_protocol.models import ProcessState
 
 RETURNED_SHOWN_S = 15.0
 """For this long a process that came back says so; a restart takes milliseconds, too short to be seen."""
@@ -18,6 +21,8 @@ _KINDS = frozenset({"node", "event", "violation", "ticket", "process", "fault", 
 _ORDER = {"worker": 0, "declared": 1, "tool": 2}
 """Which kinds of processes come first; the daemon's own helpers are last."""
 _ROOMY_HEIGHT = 14
+_LAST_LINES = 3
+"""The log itself is in the detail; more of it than this only scrolls by."""
 _TIMES_FROM_WIDTH = 44
 
 
@@ -25,54 +30,60 @@ def render(view: View, size: Size) -> RenderableType:
     """The monitor panel."""
     room = inner(size)
     detection = view.story.detection()
-    violations = sorted(view.state.violations.values(), key=lambda one: (one.severity != "critical", one.first_seen_at))
     fresh = view.fresh(detection)
-    body = (
-        _roomy(view, violations, detection, room)
-        if room.height >= _ROOMY_HEIGHT
-        else _dense(view, violations, detection, room)
-    )
-    if violations:
-        border = f"{STRONG} {BAD}" if fresh and view.pulse() else BAD
-        verdict = line((f"✗ {len(violations)} broken", f"{STRONG} {BAD}"))
-    else:
-        border, verdict = GOOD, line(("✓ all invariants hold", GOOD))
-        if view.state.cluster is None or view.state.cluster.ok is None:
-            border, verdict = WARN, line(("? nothing observed", WARN))
+    body = _roomy(view, detection, room) if room.height >= _ROOMY_HEIGHT else _dense(view, detection, room)
+    border, verdict = _verdict(view, loud=fresh and view.pulse())
     return boxed(line(("Monitor", STRONG)), body, size, border=border, heavy=fresh, subtitle=verdict)
 
 
-def _dense(view: View, violations: list[Violation], detection: Detection | None, room: Size) -> list[Text]:
-    head = _detected(view, detection, room.width) if detection else []
-    others = [one for one in violations if detection is None or one.id != detection.violation.id]
-    space = room.height - len(head) - 2
-    head.extend(fit([_violation(view, one) for one in others], max(1, space), more="more broken"))
-    head.append(_processes_in_a_line(view))
-    return [*head, *_log(view, Size(room.width, room.height - len(head)))]
+def detail(view: View, width: int) -> list[Text]:
+    """Every invariant, every process of ours, and the whole log, oldest first."""
+    detection = view.story.detection()
+    lines = [_heading("invariants", width), *(_detected(view, detection, width) if detection else [])]
+    lines += [*invariants.whole(view, width), _heading("processes", width), *_processes(view, width)]
+    lines.append(_heading("log", width))
+    for entry in view.story.log:
+        lines += _entry(entry, width)
+    return lines
 
 
-def _roomy(view: View, violations: list[Violation], detection: Detection | None, room: Size) -> list[Text]:
-    lines = [_heading("invariants", room.width)]
-    if detection:
-        lines.extend(_detected(view, detection, room.width))
+@lru_cache(maxsize=512)
+def _entry(entry: LogLine, width: int) -> tuple[Text, ...]:
+    """A line of the log, wrapped: costly, and the same at every look. Whoever gets it must not change it."""
+    look = TONE[entry.tone]
+    head = line((f"{time_of_day(entry.at)} ", DIM), (f"{look.glyph} ", look.style))
+    return tuple(hanging(head, entry.text, width, look.style))
+
+
+def _verdict(view: View, *, loud: bool) -> tuple[str, Text]:
+    """Style of the border, and what stands on it."""
+    violations, cluster = view.state.violations, view.state.cluster
     if violations:
-        for one in violations:
-            lines.append(_violation(view, one))
-            lines.append(line("    ", (one.message, DIM)))
-    elif view.state.cluster is None or view.state.cluster.ok is None:
-        lines.append(line(("? ", WARN), "nothing observed"))
-    else:
-        lines.append(line(("✓ ", GOOD), "all hold"))
-    lines = fit(lines, room.height // 2, more="more lines")
-    lines.append(_heading("processes", room.width))
-    ours = _ours(view)
-    named = max((len(one.name) for one in ours), default=0)
-    rows = [_process(view, one, named, room.width) for one in ours]
-    lines.extend(fit(rows, max(3, room.height // 3), more="more"))
-    if not ours:
-        lines.append(line(("none reported yet", DIM)))
-    lines.append(_heading("what happened", room.width))
-    return [*lines, *_log(view, Size(room.width, room.height - len(lines)))]
+        told = f"✗ {len(violations)} broken"
+        return f"{STRONG} {BAD}" if loud else BAD, line((told, f"{STRONG} {BAD}"))
+    if cluster is None or cluster.ok is None:
+        return WARN, line(("? nothing observed", WARN))
+    known = len(view.state.invariants)
+    return GOOD, line((f"✓ all {known} invariants hold" if known else "✓ all invariants hold", GOOD))
+
+
+def _dense(view: View, detection: Detection | None, room: Size) -> list[Text]:
+    head = _detected(view, detection, room.width) if detection else []
+    told = detection.violation.id if detection else ""
+    # Who died and is back has two lines.
+    last = _last(view, Size(room.width, 1 if detection else 2))
+    space = room.height - len(head) - 1 - len(last)
+    return [*head, *invariants.glance(view, Size(room.width, space), told=told), _processes_in_a_line(view), *last]
+
+
+def _roomy(view: View, detection: Detection | None, room: Size) -> list[Text]:
+    processes = fit(_processes(view, room.width), max(3, room.height // 3), more="more processes")
+    last = _last(view, Size(room.width, _LAST_LINES))
+    head = [_heading("invariants", room.width), *(_detected(view, detection, room.width) if detection else [])]
+    space = room.height - len(head) - len(processes) - len(last) - 2
+    lines = [*head, *invariants.glance(view, Size(room.width, space))]
+    lines += [_heading("processes", room.width), *processes, _heading("last", room.width), *last]
+    return lines
 
 
 def _heading(text: str, width: int) -> Text:
@@ -82,16 +93,6 @@ def _heading(text: str, width: int) -> Text:
 def _detected(view: View, detection: Detection, width: int) -> list[Text]:
     style = f"{STRONG} {BAD} reverse" if view.fresh(detection) and view.pulse() else f"{STRONG} {BAD}"
     return paragraph(detection.text, width, style)
-
-
-def _violation(view: View, violation: Violation) -> Text:
-    style = SEVERITY[violation.severity]
-    since = age(view.now - violation.first_seen_at)
-    return line(
-        ("✗ ", f"{STRONG} {style}"),
-        (about(violation.invariant, violation.node), style),
-        (f"  {violation.severity} for {since}", DIM),
-    )
 
 
 def _ours(view: View) -> list[ProcessState]:
@@ -122,6 +123,12 @@ def _return(view: View, process: ProcessState, *, brief: bool) -> list[tuple[str
     return parts
 
 
+def _processes(view: View, width: int) -> list[Text]:
+    ours = _ours(view)
+    named = max((len(one.name) for one in ours), default=0)
+    return [_process(view, one, named, width) for one in ours] or [line(("none reported yet", DIM))]
+
+
 def _process(view: View, process: ProcessState, named: int, width: int) -> Text:
     look = PROCESS[process.state]
     name = process.name.ljust(min(max(12, named), width // 3))
@@ -142,15 +149,12 @@ def _process(view: View, process: ProcessState, named: int, width: int) -> Text:
     return sides(left, line((figures, DIM)), width) if usage else left
 
 
-def _log(view: View, room: Size) -> list[Text]:
+def _last(view: View, room: Size) -> list[Text]:
     """The newest lines, the last one at the bottom; with the time of day where there is room for it."""
-    if room.height < 1:
-        return []
     shown = view.story.detection()
     lines = [one for one in view.story.log if one.kind in _KINDS and not (shown and one.text.startswith(shown.text))]
-    lines = lines[-room.height :]
     timed = room.width >= _TIMES_FROM_WIDTH
-    return [_log_line(one, timed=timed) for one in lines] or [line(("Watching.", DIM))]
+    return [_log_line(one, timed=timed) for one in lines[-room.height :]] or [line(("Watching.", DIM))]
 
 
 def _log_line(entry: LogLine, *, timed: bool) -> Text:

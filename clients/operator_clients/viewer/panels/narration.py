@@ -3,11 +3,12 @@
 from rich.console import RenderableType
 from rich.text import Text
 
+from operator_clients.format import age
 from operator_clients.viewer.chronicle import progress
 from operator_clients.viewer.digits import large
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.panels.paper import boxed, inner, line, paragraph, reflowed, shortened
-from operator_clients.viewer.theme import DIM, FAULT, GOOD, INFO, SPINNER, STRONG, WARN
+from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, SPINNER, STRONG, WARN
 from operator_clients.viewer.view import View
 from operator_protocol.models import ChapterState, Fault
 
@@ -27,12 +28,30 @@ def render(view: View, size: Size) -> RenderableType:
     lines = _words(view, None if low else foot, Size(text_width, room.height))
     if figure:
         lines = _beside(lines, figure, text_width, room.height)
-    border = f"{STRONG} {FAULT}" if countdown else INFO
+    late = chapter is not None and chapter.overdue
+    border = f"{STRONG} {FAULT}" if countdown else WARN if late else INFO
     subtitle = line() if chapter is None else _dots(chapter)
     if low and foot is not None:
         subtitle = Text.assemble(foot, "  ", subtitle)
-    heavy = countdown is not None
+    heavy = countdown is not None or late
     return boxed(_title(chapter), lines, size, border=border, heavy=heavy, subtitle=subtitle or None)
+
+
+def detail(view: View, width: int) -> list[Text]:
+    """The chapter with all of its text, how long it has been on, and what comes next."""
+    chapter, countdown = view.state.demo, _countdown(view)
+    if chapter is None:
+        return _words(view, None, Size(width, 1))
+    lines = [Text.assemble(_title(chapter), "  ", _dots(chapter), no_wrap=True, overflow="ellipsis"), line("")]
+    lines += paragraph(reflowed(chapter.narration), width)
+    if countdown is not None:
+        figure = large(countdown.remaining or 0, _LOW_HEIGHT)
+        lines += [line(""), *(line((row, f"{STRONG} {FAULT}")) for row in figure)]
+    foot = _foot(view, chapter, countdown)
+    lines += [line(""), *([foot] if foot is not None else [])]
+    if chapter.entered_at:
+        lines.append(line((f"in this chapter for {age(view.now - chapter.entered_at)}", DIM)))
+    return [*lines, *([_next(chapter)] if chapter.next_title else [])]
 
 
 def _countdown(view: View) -> Fault | None:
@@ -44,6 +63,10 @@ def _title(chapter: ChapterState | None) -> Text:
     if chapter is None:
         return line(("Narration", STRONG))
     return line((progress(chapter), f"{STRONG} {INFO}"), " ", (chapter.title, STRONG))
+
+
+def _next(chapter: ChapterState) -> Text:
+    return line((f"next: {chapter.next_title}", DIM))
 
 
 def _dots(chapter: ChapterState) -> Text:
@@ -61,21 +84,27 @@ def _words(view: View, foot: Text | None, room: Size) -> list[Text]:
         return [line(("No demo was running when this was recorded." if view.recorded else live, DIM))]
     space = room.height - (foot is not None)
     text = shortened(paragraph(reflowed(chapter.narration), room.width), Size(room.width, space))
-    return text if foot is None else [*text, *[line("")] * (space - len(text)), foot]
+    if foot is None:
+        return text
+    gap = space - len(text)
+    after = [_next(chapter)] if chapter.next_title and not chapter.busy and gap > 1 else []
+    return [*text, *[line("")] * (gap - len(after)), foot, *after]
 
 
 def _foot(view: View, chapter: ChapterState | None, countdown: Fault | None) -> Text | None:
     if countdown is not None:
         what = f"{countdown.kind} {countdown.target}"
-        way_out = ("", "") if view.recorded else ("r stops it", DIM)
+        way_out = ("", "") if view.recorded or view.readonly else ("r stops it", DIM)
         return line((what, f"{STRONG} {FAULT}"), f" in {countdown.remaining}…  ", way_out)
     if chapter is None:
         return None
     expectation: tuple[str, str] = {
         None: ("", ""),
         True: ("✓ as expected  ", GOOD),
-        False: ("! not seen yet  ", WARN),
+        False: ("… not seen yet  ", WARN),
     }[chapter.expectation_met]
+    if chapter.overdue:
+        return line(("✗ not as expected  ", f"{STRONG} {BAD}"), (chapter.key_hint, f"{STRONG} {INFO}"))
     if chapter.busy:
         spinner = SPINNER[view.tick() % len(SPINNER)] if view.animate else "…"
         return line(expectation, (f"{spinner} ", WARN), (chapter.key_hint or "working, one moment", DIM))

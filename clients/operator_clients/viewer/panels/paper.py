@@ -1,7 +1,9 @@
 """What the panels are written on: boxes, lines that never wrap by themselves, paragraphs, columns."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeAlias
 
 from rich import box
@@ -39,6 +41,14 @@ def line(*parts: Part) -> Text:
             text.append(clean(part))
         else:
             text.append(clean(part[0]), style=part[1] or None)
+    return text
+
+
+def cells(columns: Iterable[tuple[str, str]]) -> Text:
+    """One line of single characters, each with its style; neighbours of one style are one piece."""
+    text = line()
+    for style, run in groupby(columns, key=itemgetter(1)):
+        text.append("".join(char for char, _ in run), style=style or None)
     return text
 
 

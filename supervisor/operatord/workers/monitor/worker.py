@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from operator_protocol.models import ClusterHealth, Violation
+from operator_protocol.models import ClusterHealth, InvariantKind, InvariantTable, Violation
 from operator_protocol.records import from_body, to_body
-from operator_protocol.topics import CLUSTER_HEALTH, VIOLATION_CLOSED, VIOLATION_OPENED
+from operator_protocol.topics import CLUSTER_HEALTH, CLUSTER_INVARIANTS, VIOLATION_CLOSED, VIOLATION_OPENED
 from operatord.subjects.base import Observation, SubjectProbe, SubjectSpec
 from operatord.workers.containers import tell_containers
 from operatord.workers.monitor.tracker import ViolationTracker
@@ -136,7 +136,8 @@ async def _watch(ctx: "WorkerContext", configuration: Mapping[str, Any]) -> None
     probe = make_probe(spec)
     try:
         known = [from_body(Violation, body) for body in configuration.get("open_violations") or []]
-        tracker = ViolationTracker(probe.invariants(), time.monotonic, open_violations=known)
+        invariants = probe.invariants()
+        tracker = ViolationTracker(invariants, time.monotonic, open_violations=known)
         monitor = Monitor(ctx, probe, tracker, spec.name, float(configuration.get("interval_s") or INTERVAL_S))
 
         async def observe(_args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -149,6 +150,8 @@ async def _watch(ctx: "WorkerContext", configuration: Mapping[str, Any]) -> None
 
         ctx.handle("observe", observe)
         ctx.handle("containers", containers)
+        kinds = [InvariantKind(one.name, one.severity, one.grace_s, one.runbook) for one in invariants]
+        ctx.publish(CLUSTER_INVARIANTS, to_body(InvariantTable(spec.name, kinds)))
         ctx.ready()
         await monitor.run()
     finally:

@@ -1,0 +1,27 @@
+"""The recordings that come along with the package, by name: something to see without a daemon."""
+
+from pathlib import Path
+
+from operator_protocol.errors import NotFound
+
+_HERE = Path(__file__).resolve()
+_PLACES = (_HERE.parent / "deploy" / "recordings", _HERE.parents[2] / "deploy" / "recordings")
+"""In an installation, and in a checkout."""
+_SUFFIX = ".opj.gz"
+
+
+def names() -> list[str]:
+    """What there is."""
+    return sorted({file.name.removesuffix(_SUFFIX) for place in _PLACES for file in place.glob(f"*{_SUFFIX}")})
+
+
+def recording_path(named: str) -> Path:
+    """A file or a directory of that name, else the shipped recording. Raises ``NotFound``."""
+    path = Path(named)
+    if path.exists():
+        return path
+    if path.name == named:
+        for place in _PLACES:
+            if (file := place / f"{named}{_SUFFIX}").is_file():
+                return file
+    raise NotFound(f"cannot read {named}: No such file or directory", f"shipped recordings: {', '.join(names())}")

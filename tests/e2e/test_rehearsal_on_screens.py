@@ -1,7 +1,11 @@
-"""A rehearsal as it is seen: three viewers of different sizes, and every picture of each of them is whole."""
+"""A rehearsal as it is seen: three viewers of different sizes, and every picture of each of them is whole.
+
+It is recorded beside. With ``OPERATOR_SCREENSHOTS=DIR`` what two sizes showed of the diagnosis is put there as SVG.
+"""
 
 import json
 import os
+import signal
 import subprocess
 import time
 from contextlib import ExitStack
@@ -10,6 +14,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from tests.clients.viewer.terminal import Terminal
+
+from operator_protocol.recording import Recording
 
 from .real_daemon import BIN, RealDaemon
 
@@ -23,6 +29,8 @@ SCREENS: dict[str, tuple[int, int, list[str]]] = {
 }
 BEHIND_S = 5.0
 """A picture may be older than the chapter by this much, on a machine with other things to do."""
+AFTER_S = 20.0
+"""After the detection the diagnosis stands."""
 LEFT, RIGHT = set("╭│╰┏┃┗"), set("╮│╯┓┃┛")
 
 
@@ -43,6 +51,28 @@ def mistakes(rows: list[str], width: int) -> list[str]:
     return found
 
 
+def shots_of(recording: Path) -> None:
+    """Both sizes at the diagnosis, if they are wanted."""
+    if not (wanted := os.environ.get("OPERATOR_SCREENSHOTS")):
+        return
+    with Recording.open(recording) as tape:
+        detected = next(mark.at_s for mark in tape.index.marks if mark.kind == "detection")
+    for width, height, _ in list(SCREENS.values())[:2]:
+        to = Path(wanted) / f"rehearsal-{width}x{height}.svg"
+        words = [
+            "--export",
+            "svg",
+            "--at",
+            f"{detected + AFTER_S:.1f}",
+            "--size",
+            f"{width}x{height}",
+            "--out",
+            str(to),
+        ]
+        subprocess.run([str(BIN / "operator-viewer"), "--replay", str(recording), *words], check=True, timeout=60)
+        assert to.read_text().rstrip().endswith("</svg>")
+
+
 @pytest.mark.soak
 def test_a_rehearsal_has_no_picture_that_is_not_whole(daemon: RealDaemon, tmp_path: Path) -> None:
     viewer, at = str(BIN / "operator-viewer"), ["--endpoint", str(daemon.runtime_dir)]
@@ -54,6 +84,9 @@ def test_a_rehearsal_has_no_picture_that_is_not_whole(daemon: RealDaemon, tmp_pa
         }
         for one in terminals.values():
             one.until("[1/8] Welcome")
+        tape = tmp_path / "rehearsal.opj"
+        recorder = subprocess.Popen([str(BIN / "operatorctl"), *at, "record", str(tape)], stdin=subprocess.DEVNULL)
+        stack.callback(recorder.kill)
         with (tmp_path / "report.json").open("wb") as report, (tmp_path / "timeline").open("wb") as told:
             walk = subprocess.Popen(
                 [str(BIN / "operatorctl"), *at, "demo", "--auto", "--json", "--speed", f"{speed:.2f}"],
@@ -80,6 +113,9 @@ def test_a_rehearsal_has_no_picture_that_is_not_whole(daemon: RealDaemon, tmp_pa
             one.press("q")
             assert one.ended() == 0
             assert one.is_clean()
+        recorder.send_signal(signal.SIGINT)
+        assert recorder.wait(30) == 0
+    shots_of(tape)
     # The first chapter was on the screen before the first look at it.
     assert all(chapters[-7:] == [f"{number}/8" for number in range(2, 9)] for chapters in seen.values()), seen
     print(f"{result['took_s']:g} s at speed {speed:.2f}; pictures: {pictures}")

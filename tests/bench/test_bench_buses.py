@@ -37,6 +37,14 @@ def test_those_that_are_compared_take_turns() -> None:
     assert list(in_turns(2, ["ours", "theirs"])) == ["ours", "theirs", "ours", "theirs"]
 
 
+def command(process: psutil.Process) -> str:
+    """Its command line; empty for one that has ended, as others' children do while they are looked at."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def test_every_frame_of_a_round_arrives_over_the_bus_and_over_its_peers_and_nobody_stays(directory: Path) -> None:
     with Buses(directory) as buses:
         endpoint = buses.bus()
@@ -56,9 +64,9 @@ def test_every_frame_of_a_round_arrives_over_the_bus_and_over_its_peers_and_nobo
         crowd = buses.reader("crowd", str(directory), "5")
         warm_up(worker, [crowd])
         assert end_round(begin_round(worker, 50, 500), [crowd], 10)[0]["received"] == [50] * 5
-    assert not [
-        one for one in psutil.Process().children(recursive=True) if "tests.bench.bus" in " ".join(one.cmdline())
-    ]
+    assert [
+        line for one in psutil.Process().children(recursive=True) if "tests.bench.bus" in (line := command(one))
+    ] == []
 
 
 def test_a_reader_that_does_not_tell_of_its_round_is_named(directory: Path) -> None:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOAK_S ?= 600
-PYTEST_WORKERS ?= 6
+PYTEST_WORKERS ?= 4
 
 WEB := clients/web-ui
 CONSOLE := clients/operator_clients/web/static/index.html

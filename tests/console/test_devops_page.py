@@ -119,6 +119,7 @@ def test_a_success_is_green_and_gone_after_ten_seconds(
 @pytest.mark.criterion("US-08", "the bus is down: 503, and the page says so")
 @pytest.mark.criterion("defect-4", "no empty answer in place of an error")
 @pytest.mark.criterion("defect-11", "no made-up data in place of an error")
+@pytest.mark.soak
 def test_a_bus_that_is_down_shows_its_error_with_a_retry(open_gateway: OpenGateway, page: Page, tmp_path: Path) -> None:
     gateway = open_gateway(runtime_dir=tmp_path)
     assert gateway.get("/api/devops/activity").status_code == 503

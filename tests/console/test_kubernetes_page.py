@@ -96,6 +96,7 @@ def test_nodes_and_pods_are_filtered_searched_and_opened(kubernetes: RealGateway
 
 @pytest.mark.criterion("US-13", "Kubernetes down: 503, shown with a retry; nothing is made up")
 @pytest.mark.criterion("defect-11", "an error of the gateway is shown, and nothing is made up in its place")
+@pytest.mark.soak
 def test_a_cluster_that_is_down_is_an_error_with_a_retry_in_every_panel(
     built: object, tmp_path_factory: pytest.TempPathFactory, page: Page
 ) -> None:

@@ -42,7 +42,9 @@ def fits(page: Page) -> bool:
     return fitting
 
 
-@pytest.mark.parametrize("path", list(READY))
+@pytest.mark.parametrize(
+    "path", [pytest.param(one, marks=[pytest.mark.soak] * (one in ("/services", "/devops"))) for one in READY]
+)
 def test_a_page_fits_from_a_telephone_to_a_wall_and_keeps_nobody_out(
     furnished: RealGateway, open_page: OpenPage, path: str
 ) -> None:

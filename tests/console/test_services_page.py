@@ -101,6 +101,7 @@ def test_a_sparkline_tells_time_and_figure_under_the_pointer(services: RealGatew
 
 @pytest.mark.criterion("US-04", "VictoriaMetrics down and nothing kept: 503 with a message, shown with a retry")
 @pytest.mark.criterion("defect-11", "an error of the gateway is shown, and nothing is made up in its place")
+@pytest.mark.soak
 def test_a_source_that_is_down_is_an_error_with_a_retry_and_no_figures(
     built: object, tmp_path_factory: pytest.TempPathFactory, page: Page
 ) -> None:

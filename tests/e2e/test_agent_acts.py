@@ -97,7 +97,9 @@ def test_the_kill_switch_holds_between_proposal_and_execution_and_over_a_death(s
     down = daemon.ctl("act", "start_server", proposed["target"], "--dry-run")
     assert "runs already" in down.stderr, "what the daemon owed was undone at its start"
     audit = [json.loads(line) for line in (daemon.state_dir / "audit.log").read_text().splitlines()]
-    assert [record["what"] for record in audit if record.get("action") == proposed["id"]] == ["proposed", "expired"]
+    first, *later = [record["what"] for record in audit if record.get("action") == proposed["id"]]
+    # Twice, if the daemon had heard of its keeper's death, and was killed while it settled what waited.
+    assert (first, set(later)) == ("proposed", {"expired"})
     assert [record["what"] for record in audit if record["event"] == "agent"][-1] == "on"
 
 

@@ -185,6 +185,7 @@ def test_a_partition_outlasts_its_target_and_is_undone_for_the_one_that_took_its
     _require_healthy(daemon)
 
 
+@pytest.mark.soak
 def test_a_kept_cluster_comes_back_on_its_addresses_after_the_machine_was_restarted(
     isolated: Callable[..., RealDaemon],
 ) -> None:

@@ -63,7 +63,8 @@ class Register:
         """A proposal. Raises ``Unavailable`` when it cannot be written."""
         numbered = self._store.add(action)
         entry = self._entries[numbered.id] = Entry(numbered, due_mono)
-        self._tell(numbered, numbered.proposed_by, numbered.reason)
+        self._record(numbered, numbered.proposed_by, numbered.reason)
+        self._tell(numbered, numbered.proposed_by)
         return entry
 
     def all(self) -> list[Entry]:
@@ -83,23 +84,25 @@ class Register:
         running = replace(entry.action, status="running", started_at=self._wall(), expires_at=None)
         self._store.save(running)
         entry.action = running
-        self._tell(running, running.decided_by, running.reason)
+        self._record(running, running.decided_by, running.reason)
+        self._tell(running, running.decided_by)
 
     def become(self, entry: Entry, action: Action, *, by: str, why: str = "") -> None:
         """Any other change. What cannot be written is said, and holds all the same: nothing is done because of it."""
         entry.action = action
+        # A daemon that is killed in between has told of it twice in the end, and not never.
+        self._record(action, by, why)
         try:
             self._store.save(action)
         except OperatorError as error:
             self._log(str(error))
         if action.status in _OVER:
             self._entries.pop(action.id, None)
-        self._tell(action, by, why)
+        self._tell(action, by)
         if action.status in _OVER:
             entry.over.set()
 
-    def _tell(self, action: Action, by: str, why: str) -> None:
-        self._publish(_TOPICS[action.status], to_body(action))
+    def _record(self, action: Action, by: str, why: str) -> None:
         self._audit(
             {
                 "event": "action",
@@ -115,6 +118,9 @@ class Register:
                 "result": action.result,
             }
         )
+
+    def _tell(self, action: Action, by: str) -> None:
+        self._publish(_TOPICS[action.status], to_body(action))
         self._log(
             f"{describe(action)} {action.status}, by {by or 'nobody'}" + (f": {action.result}" * bool(action.result))
         )

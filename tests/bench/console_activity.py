@@ -1,11 +1,9 @@
 """A hundred readers ask for the DevOps activity at once; behind the gateway is a daemon that has a full day of it."""
 
-import asyncio
 import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tests.real_gateway import running_gateway
 
@@ -13,8 +11,10 @@ from operator_protocol.models import CoordinationMessage, DevOpsActivity, DevOps
 from operatord.coordination.store import CoordinationStore
 from operatord.tickets.db import FILE_NAME, TicketDB
 
+from .buses import percentile
 from .clusterwatch import Unexpected
 from .figures import Figure
+from .readers import ask_together
 from .registry import Bench, Benchmark
 
 TARGET_MS = 200.0
@@ -37,14 +37,13 @@ def run(bench: Bench) -> list[Figure]:
         # A hundred people are at as many addresses; these are all at one.
         config.write_text("[web.limits]\nrequests_per_s = 100000\nburst = 100000\n")
         with running_gateway(directory, "--config", str(config), runtime_dir=daemon.runtime_dir) as gateway:
-            host, port = str(urlsplit(gateway.url).hostname), int(urlsplit(gateway.url).port or 0)
             until = time.monotonic() + _LIVE_S
             while gateway.get(_PATH).status_code != 200:
                 if time.monotonic() > until:
                     raise Unexpected("the gateway does not get to the daemon")
                 time.sleep(0.05)
-            alone = [asyncio.run(_crowd(host, port, 1)) for _ in range(rounds * 3)]
-            crowd = [asyncio.run(_crowd(host, port, _READERS)) for _ in range(rounds)]
+            alone = [_p99(gateway.url, 1) for _ in range(rounds * 3)]
+            crowd = [_p99(gateway.url, _READERS) for _ in range(rounds)]
     note = f"the daemon has {messages:,} messages and {_ACTIVITIES} operations of a day"
     return [
         Figure("console_activity", "ms", alone, target=TARGET_MS, note=note),
@@ -72,24 +71,8 @@ def _fill(path: Path, messages: int) -> None:
         db.close()
 
 
-async def _crowd(host: str, port: int, readers: int) -> float:
-    """The 99th percentile of what ``readers`` waited, each from connecting to its last byte, in ms."""
-    request = f"GET {_PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
-
-    async def one() -> float:
-        began = time.monotonic()
-        reader, writer = await asyncio.open_connection(host, port)
-        writer.write(request)
-        answer = await reader.read()
-        taken_ms = (time.monotonic() - began) * 1000
-        writer.close()
-        if not answer.startswith(b"HTTP/1.1 200") or b"deploy-" not in answer:
-            raise Unexpected(f"{_PATH}: {answer[:200]!r}")
-        return taken_ms
-
-    async with asyncio.timeout(_LIVE_S):
-        taken = sorted(await asyncio.gather(*(one() for _ in range(readers))))
-    return taken[max(0, -(-len(taken) * 99 // 100) - 1)]
+def _p99(url: str, readers: int) -> float:
+    return percentile(ask_together(url, _PATH, readers, holding=b"deploy-"), 99)
 
 
 BENCHMARK = Benchmark("console-activity", "readers ask the console for the DevOps activity of a full day", run)

@@ -9,7 +9,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ from operator_clients.web.kubernetes.client import KubernetesClient
 from operator_clients.web.kubernetes.reader import ClusterReader
 from operator_clients.web.kubernetes.router import kubernetes_router
 
+from .buses import percentile
 from .clusterwatch import Unexpected
 from .figures import Figure
 from .registry import Bench, Benchmark
@@ -51,7 +52,7 @@ def run(bench: Bench) -> list[Figure]:
         for _ in range(bench.rounds(5, 1)):
             for name, path in ROUTES.items():
                 took, late = asyncio.run(_ask(config, path, bench.rounds(30, 5)))
-                samples[name].append(_p99(took))
+                samples[name].append(percentile(took, 99))
                 held_up.append(max(late))
         first = [_first(bench, config) for _ in range(bench.rounds(3, 1))]
     note = f"99th percentile of an answer about {NODES} nodes and {PODS:,} pods; nothing cached"
@@ -134,10 +135,6 @@ def serving_cluster(config: Path) -> Iterator[None]:
     finally:
         server.kill()
         server.communicate()
-
-
-def _p99(samples: Sequence[float]) -> float:
-    return sorted(samples)[max(0, -(-len(samples) * 99 // 100) - 1)]
 
 
 BENCHMARK = Benchmark("console-kubernetes", f"nodes and pods of a cluster of {PODS:,} pods, nothing cached", run)

@@ -18,6 +18,7 @@ from operator_clients.ctl.output import clean, clock, maps, shorten, stdout_pain
 from operator_clients.ctl.parsing import Run, add_actions, positive_int, run_action, words
 from operator_clients.ctl.session import Session
 from operator_clients.format import duration
+from operator_protocol.coordination import EVERYBODY
 from operator_protocol.errors import NotFound
 
 _STATUSES = ("running", "completed", "failed")
@@ -101,7 +102,7 @@ def _tell(
         {
             "type": kind,
             "from": args.sender,
-            "to": "all",
+            "to": EVERYBODY,
             "requires_ack": False,
             "payload": {"subject": shorten(subject, 200), "description": description},
         },

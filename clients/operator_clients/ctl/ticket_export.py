@@ -15,7 +15,6 @@ from operator_clients.ctl.session import Session
 from operator_clients.ctl.ticket_markdown import ticket_lines
 from operator_protocol.errors import Conflict, Unavailable
 
-FORMATS = ("json", "markdown")
 _FORMAT, _VERSION = "operator-tickets", 1
 """As ``operatord tickets import`` reads it."""
 

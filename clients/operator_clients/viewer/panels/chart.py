@@ -58,11 +58,6 @@ def chart(samples: Sequence[WorkloadSample], marks: Sequence[Mark], room: Size) 
     return [*area, _time_axis(len(shown), placed, columns)]
 
 
-def seconds_shown(samples: Sequence[WorkloadSample], width: int) -> int:
-    """How many samples a chart of ``width`` has columns for."""
-    return min(len(samples), max(1, width - _SCALE_WIDTH))
-
-
 def _area(samples: list[WorkloadSample], marks: dict[int, Mark], room: Size) -> list[Text]:
     values = [_floored(sample.ops_per_sec) for sample in samples]
     baseline, threshold = (_level(value) for value in (samples[-1].baseline, samples[-1].threshold))

@@ -31,7 +31,6 @@ _LINE_CLEAN = Sign(about("line_clean"), "what {node} sends arrives at the first 
 _STOP_AND_GO = Sign(about("stop_and_go"), "{node} is stopped by a signal most of the time, which explains its lateness")
 _CPU_WAITING = Sign(about("cpu_waiting"), "{node} waits for its processor, which explains its lateness")
 _LOSSY = Sign(signs.loses, "what gets lost on the way is sent again, which explains the lateness")
-_NOT_ISOLATED = Sign(signs.answered, "{node} answered throughout")
 _SLOW = Sign(signs.slow, "it answers later than its limit", 0.2)
 _NARROW = Sign(about("line_narrow"), "small answers are quick and only large ones take long")
 _ONLY = Sign(signs.only_one_slow, "no other node is slow", 0.15)

@@ -46,7 +46,7 @@ format: $(VENV)/.dev  ## put the code into shape
 bench: $(VENV)/.dev  ## measure; prints JSON, ratios against peers of the same run
 	$(BIN)/python -m tests.bench
 
-soak: $(VENV)/.dev  ## the long tests; SOAK_S sets how long
+soak: $(VENV)/.dev  ## the long tests, two to three hours; SOAK_S (600) is how long each of seven goes on
 	SOAK_S=$(SOAK_S) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
 
 lock: $(VENV)/.dev  ## pin and hash the newest versions that fit

@@ -73,6 +73,8 @@ class WorkArgs:
     target: str = "x"
     seconds: float = 0.0
     fail: bool = False
+    held: bool = False
+    """Goes on until ``release``, however long the test takes for what it does meanwhile."""
 
 
 class Parts:
@@ -90,6 +92,7 @@ class Parts:
         self.executed: Counter[str] = Counter()
         self._numbers: Counter[str] = Counter()
         self._flood: asyncio.Task[None] | None = None
+        self._released = asyncio.Event()
         self.ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -145,6 +148,10 @@ class Parts:
 
     # commands
 
+    async def _release(self, _: Context, __: NoArgs) -> Body:
+        self._released.set()
+        return {}
+
     def _commands(self) -> tuple[Command[Any], ...]:
         async def flood(_: Context, args: FloodArgs) -> Body:
             if self._flood is not None:
@@ -171,6 +178,8 @@ class Parts:
         async def work(_: Context, args: WorkArgs) -> Body:
             self.executed[args.target] += 1
             await asyncio.sleep(args.seconds)
+            if args.held:
+                await self._released.wait()
             if args.fail:
                 raise Conflict("it was not to be", "ask for something else")
             return {"target": args.target, "executed": self.executed[args.target]}
@@ -192,6 +201,7 @@ class Parts:
             Command("say", SayArgs, say),
             Command("work", WorkArgs, work),
             Command("long_work", WorkArgs, work, long=True),
+            Command("release", NoArgs, self._release),
             Command("counters", NoArgs, counters, reads=True),
             *(command if command.name in _REAL else _checked(command) for command in COMMANDS),
         )

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from operatord.isolation.names import NETNS_DIR, Names
 from operatord.leftovers import MARKER, find_marked
 
 _SETTLE_S = 15.0
-_LONG = ("tests/e2e/", "tests/soak/", "tests/supervisor/", "tests/clients/")
-"""Where the files are that take long, in the order of how long."""
+_BUSY = ("tests/e2e/tikv/", "tests/e2e/", "tests/soak/", "tests/console/")
+"""Where the files are that keep processors busy, the longest first. The others mostly wait."""
+_BUSY_UNTIL = 0.9
+"""The last of them begins when such a share of the others has begun: none is left over when they are done."""
 
 # A shell starts what it puts into the background with SIGINT ignored, and that is inherited by all that we start.
 # SIGTERM (`timeout`, a CI that gives up) ends the run as Ctrl+C does: fixtures take down what they started.
@@ -26,6 +29,11 @@ for _signum in (signal.SIGINT, signal.SIGTERM):
 # Containers tend to forbid it. Here programs of ours start by the thousand: each would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+# How long an example takes says more of the machine than of what is tried with it.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,8 +77,19 @@ def _listed(directory: Path) -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files begin first, so that no worker is left with one when the others have nothing to do any more."""
-    items.sort(key=lambda item: next((rank for rank, path in enumerate(_LONG) if item.nodeid.startswith(path)), 99))
+    """Files that keep processors busy are spread among the others: workers then neither fight nor idle together."""
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    busy = sorted((name for name in files if name.startswith(_BUSY)), key=_rank)
+    others = [name for name in files if not name.startswith(_BUSY)]
+    begins = {name: number / len(others) for number, name in enumerate(others)}
+    begins |= {name: _BUSY_UNTIL * number / len(busy) for number, name in enumerate(busy)}
+    items[:] = [item for name in sorted(files, key=begins.__getitem__) for item in files[name]]
+
+
+def _rank(name: str) -> int:
+    return next(rank for rank, path in enumerate(_BUSY) if name.startswith(path))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

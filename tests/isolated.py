@@ -28,24 +28,24 @@ _PROGRAM = textwrap.dedent(
     heard = {}
     print("ready", flush=True)
     while True:
-        for ready in select.select([line, sys.stdin], [], [])[0]:
-            if ready is line:
-                data, (source, _) = line.recvfrom(65536)
-                count, size = heard.get(source, (0, 0))
-                heard[source] = count + 1, size + len(data)
-                continue
-            words = sys.stdin.readline().split()
-            if not words:
-                sys.exit()
-            if words[0] == "send":
-                for _ in range(int(words[2])):
-                    try:
-                        line.sendto(b"x" * int(words[3]), (words[1], 9999))
-                    except OSError:
-                        pass
-                print("sent", flush=True)
-            else:
-                print(*heard.get(words[1], (0, 0)), flush=True)
+        if line in select.select([line, sys.stdin], [], [])[0]:
+            # All that has arrived is counted before anything is answered.
+            data, (source, _) = line.recvfrom(65536)
+            count, size = heard.get(source, (0, 0))
+            heard[source] = count + 1, size + len(data)
+            continue
+        words = sys.stdin.readline().split()
+        if not words:
+            sys.exit()
+        if words[0] == "send":
+            for _ in range(int(words[2])):
+                try:
+                    line.sendto(b"x" * int(words[3]), (words[1], 9999))
+                except OSError:
+                    pass
+            print("sent", flush=True)
+        else:
+            print(*heard.get(words[1], (0, 0)), flush=True)
     """
 )
 

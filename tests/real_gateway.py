@@ -92,8 +92,11 @@ def start_gateway(directory: Path, *options: str, runtime_dir: Path | None = Non
 
 @contextlib.contextmanager
 def running_gateway(directory: Path, *options: str, runtime_dir: Path | None = None) -> Iterator[RealGateway]:
+    """One that is stopped at the end, and whose log then has no traceback: that would be a defect, whatever it met."""
     gateway = start_gateway(directory, *options, runtime_dir=runtime_dir)
     try:
         yield gateway
     finally:
         gateway.stop()
+        said = gateway.log()
+        assert "Traceback" not in said, said

@@ -88,7 +88,16 @@ def byte_size(count_bytes: float) -> str:
 
 def time_of_day(wall_s: float) -> str:
     """``14:03:07`` in local time; dashes for what no clock shows."""
+    return _local(wall_s, "%H:%M:%S") or "--:--:--"
+
+
+def date_and_time(wall_s: float) -> str:
+    """``2026-11-21 14:03:07``, the same otherwise."""
+    return _local(wall_s, "%Y-%m-%d %H:%M:%S") or "---------- --:--:--"
+
+
+def _local(wall_s: float, layout: str) -> str:
     try:
-        return time.strftime("%H:%M:%S", time.localtime(wall_s))
+        return time.strftime(layout, time.localtime(wall_s))
     except (ValueError, OverflowError, OSError):
-        return "--:--:--"
+        return ""

@@ -17,11 +17,18 @@ def names() -> list[str]:
 
 def recording_path(named: str) -> Path:
     """A file or a directory of that name, else the shipped recording. Raises ``NotFound``."""
+    try:
+        found = _found(named)
+    except OSError as error:
+        raise NotFound(f"cannot read {named}: {error.strerror}") from error
+    if found is None:
+        raise NotFound(f"cannot read {named}: No such file or directory", f"shipped recordings: {', '.join(names())}")
+    return found
+
+
+def _found(named: str) -> Path | None:
     path = Path(named)
     if path.exists():
         return path
-    if path.name == named:
-        for place in _PLACES:
-            if (file := place / f"{named}{_SUFFIX}").is_file():
-                return file
-    raise NotFound(f"cannot read {named}: No such file or directory", f"shipped recordings: {', '.join(names())}")
+    shipped = [place / f"{named}{_SUFFIX}" for place in _PLACES] if path.name == named else []
+    return next((file for file in shipped if file.is_file()), None)

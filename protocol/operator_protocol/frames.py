@@ -26,6 +26,20 @@ class Header(NamedTuple):
     """Name of the process that made the body."""
 
 
+MAX_TOLD_LATE_S = 5.0
+"""What a frame says to have been earlier than this before it is another clock's time."""
+
+
+def told_late_s(wall_ts: float, at: float | None) -> float:
+    """How many seconds before its frame, of ``wall_ts``, something was at ``at``; both wall clock.
+
+    An injection is told of a little after it, and what it caused may have been seen in between. 0.0 where nobody knows,
+    or where the clock was set meanwhile.
+    """
+    late_s = 0.0 if at is None else wall_ts - at
+    return late_s if 0.0 <= late_s <= MAX_TOLD_LATE_S else 0.0
+
+
 class Frame(NamedTuple):
     """One decoded frame."""
 

@@ -130,6 +130,9 @@ def _unpacked(packed: io.BufferedReader) -> BinaryIO:
     with packed:
         try:
             with gzip.GzipFile(fileobj=packed) as source:
+                # What is something else is not unpacked to its end before that is said.
+                if not MAGIC.startswith(source.peek(len(MAGIC))[: len(MAGIC)]):
+                    raise BadRequest(f"{packed.name} is not a journal of operatord")
                 while part := source.read(1 << 20):
                     file.write(part)
                     if file.tell() > _MAX_UNPACKED_BYTES:

@@ -7,7 +7,7 @@ demos a day apart is as long as the two demos.
 
 import math
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from operator_protocol import topics
 from operator_protocol.codec import Body, unpack, unpack_map
 from operator_protocol.errors import BadRequest
-from operator_protocol.frames import Header, header_from_wire
+from operator_protocol.frames import Header, header_from_wire, told_late_s
 from operator_protocol.journal import CHECKPOINT, decode_checkpoint, is_log, split_record
 from operator_protocol.state import WORKLOAD_WINDOW
 
@@ -211,7 +211,8 @@ class JournalIndex:
         if kind is Kind.IN_ORDER:
             self.telling.append(entry)
             if topic in _MARKED:
-                self._mark(_MARKED[topic])
+                late_s = _told_late_s(header, body) if topic == topics.FAULT_INJECTED else 0.0
+                self._mark(_MARKED[topic], late_s)
         elif kind is Kind.LAST_OF_TOPIC and self._changed(topic_id, body):
             self.telling.append(entry)
 
@@ -255,8 +256,18 @@ class JournalIndex:
                 entry, Turn(f"{count} frame{'s' if count > 1 else ''} missing here", begins, self._boot_id)
             )
 
-    def _mark(self, kind: Literal["fault", "detection", "recovery", "restart", "gap"]) -> None:
-        self.marks.append(Mark(kind, self.at_s[-1]))
+    def _mark(self, kind: Literal["fault", "detection", "recovery", "restart", "gap"], late_s: float = 0.0) -> None:
+        mark = Mark(kind, max(0.0, self.at_s[-1] - late_s))
+        insort(self.marks, mark, key=lambda one: one.at_s)
+
+
+def _told_late_s(header: Header, body: bytes) -> float:
+    """How long before its frame a fault was injected: a monitor can be quicker than the word that it is in force."""
+    try:
+        injected_at = unpack_map(body).get("injected_at")
+    except BadRequest:
+        return 0.0
+    return told_late_s(header.wall_ts, injected_at if isinstance(injected_at, float | int) else None)
 
 
 def _header(data: bytes) -> Header:

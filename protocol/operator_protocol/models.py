@@ -130,6 +130,18 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A cause that it may be, as long as a diagnosis is preliminary."""
+
+    cause: str
+    confidence: float | None = None
+    """0 to 1; None for one that nothing rules out and that the evidence does not show yet."""
+    waits_for: str = ""
+    """What would settle it, or make it surer; empty where nothing more is waited for."""
+    evidence: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """An action that a diagnosis recommends."""
 
@@ -167,6 +179,8 @@ class Diagnosis:
     """What a reader must know about the answer itself: why it is not the model's, which claims cite nothing."""
     preliminary: bool = False
     """A first answer, given at once; the agent looks again when what follows from the onset has shown, too."""
+    hypotheses: list[Hypothesis] = field(default_factory=list)
+    """Of a preliminary answer: what it may be, the answer first; empty once it stands."""
 
 
 @dataclass(frozen=True, slots=True)

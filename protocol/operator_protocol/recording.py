@@ -175,13 +175,16 @@ class Recording:
 
     def of_clock(self, hour: int, minute: int, second: int) -> float:
         """When it was that local time of day for the first time, in seconds. Raises ``BadRequest`` if it never was."""
-        begin = time.localtime(self.begins_at)
-        for day in range(int((self.ends_at - self.begins_at) // 86_400) + 2):
+        try:
+            begin, end = time.localtime(self.begins_at), time.localtime(self.ends_at)
+        except (ValueError, OverflowError, OSError) as error:
+            raise BadRequest("the recording has no times of day", "say how far into it: 90, 1m30s") from error
+        for day in range(2):
             then = time.mktime((*begin[:2], begin[2] + day, hour, minute, second, 0, 0, -1))
             if int(self.begins_at) <= then <= self.ends_at:
                 index = self.index
                 return next(at for at, wall in zip(index.at_s, index.wall, strict=True) if wall >= then)
-        span = f"{time.strftime('%H:%M:%S', begin)} to {time.strftime('%H:%M:%S', time.localtime(self.ends_at))}"
+        span = f"{time.strftime('%H:%M:%S', begin)} to {time.strftime('%H:%M:%S', end)}"
         raise BadRequest(f"{hour:02d}:{minute:02d}:{second:02d} is not in the recording, which goes from {span}")
 
     def close(self) -> None:

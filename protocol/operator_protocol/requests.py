@@ -32,6 +32,8 @@ DEFAULT_DEADLINE_S = 10.0
 GRACE_S = 0.5
 """The daemon's own word that the deadline is over says more than ours; it has this long to arrive."""
 _CONNECT_S = 1.0
+_BUSY_S = 5.0
+"""A daemon that is there, and does not greet us, is busy or stopped; it is waited for so long at most."""
 _CONNECT_TCP_S = 4.0
 """Connecting with keys takes about five times the round trip."""
 _START_HINT = "start one with: operatord start"
@@ -183,14 +185,14 @@ class Requester:
         """Send ``cmd`` and wait for its reply, at most ``deadline_s`` seconds.
 
         Raises the typed ``OperatorError`` of the reply, ``DaemonUnreachable`` when there is no daemon or it refuses the
-        key, ``DeadlineExceeded`` when it does not take the command within a second, or not answer it in time.
+        key, ``DeadlineExceeded`` when it is there and does not take the command, or not answer it, in time.
         """
         wanted = command_id or new_id()
         data = encode_command(cmd, args, command_id=wanted, deadline_s=deadline_s, actor=self.actor)
         if self.endpoint.control.startswith("ipc://") and not Path(self.endpoint.control[6:]).exists():
             raise unreachable(self.endpoint)
-        self._send(cmd, data, min(deadline_s, _CONNECT_S if self._refusal is None else _CONNECT_TCP_S))
         until = time.monotonic() + deadline_s + GRACE_S
+        self._send(cmd, data, min(deadline_s, _BUSY_S))
         while (left_s := until - time.monotonic()) > 0 and self._poll(left_s, zmq.POLLIN):
             reply = self._socket.recv_multipart()[-1]
             if reply_id(reply) == wanted:
@@ -199,16 +201,21 @@ class Requester:
             raise too_slow(self.endpoint, cmd, deadline_s)
         raise unreachable(self.endpoint)
 
-    def _send(self, cmd: str, data: bytes, connect_s: float) -> None:
-        until = time.monotonic() + connect_s
-        while (left_s := until - time.monotonic()) > 0 and self._poll(left_s, zmq.POLLOUT):
+    def _send(self, cmd: str, data: bytes, patience_s: float) -> None:
+        connect_s = _CONNECT_S if self._refusal is None else _CONNECT_TCP_S
+        until = time.monotonic() + patience_s
+        while (left_s := until - time.monotonic()) > 0:
+            if not self._poll(min(left_s, connect_s), zmq.POLLOUT):
+                if not somebody_listens(self.endpoint.control):
+                    raise unreachable(self.endpoint)
+                continue  # it is there, and busy or stopped
             try:
                 self._socket.send_multipart([b"", data], zmq.DONTWAIT)
             except zmq.Again:
                 continue  # the connection was lost after it was looked at; to wait here would be for ever
             return
         if somebody_listens(self.endpoint.control):
-            raise too_slow(self.endpoint, cmd, connect_s)
+            raise too_slow(self.endpoint, cmd, patience_s)
         raise unreachable(self.endpoint)
 
     def _poll(self, timeout_s: float, events: int) -> bool:

@@ -1,8 +1,8 @@
 """From an opened ticket to its diagnosis: what the daemon hands to the agent, and when.
 
-A ticket is looked at twice. At once by the rules, whose answer stands as a preliminary one if they are sure enough;
-and again when the evidence around its onset had time to come in, the most severe ticket first. The dossier is built
-from the bus without ``fault.*`` and ``demo.*``: the agent is never told what was injected.
+A ticket is looked at twice. At once by the rules, whose answer is preliminary, however sure they are; and again when
+the evidence around its onset had time to come in, the most severe ticket first. The dossier is built from the bus
+without ``fault.*`` and ``demo.*``: the agent is never told what was injected.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class DiagnosisDesk:
             return await self._diagnose(number)
 
     async def _look_at_once(self, number: int) -> None:
-        """Attach what the rules are sure of already. Whatever comes in the way: it is looked at again soon."""
+        """Attach what the rules can tell already. Whatever comes in the way: it is looked at again soon."""
         ticket = self._tickets.get(number)
         if ticket.status != "open" or ticket.diagnosis is not None:
             return

@@ -17,6 +17,7 @@ from operatord.subjects.base import Observation, SubjectControl
 CLUSTER = "cluster"
 """What the subject as a whole is called beside the names of processes (``operatorctl restart cluster``)."""
 AGAIN = f"operatorctl restart {CLUSTER}"
+"""What starts it once more, as long as the daemon is up."""
 
 
 class Launch:
@@ -96,5 +97,6 @@ class Launch:
     def _failed(self, error: OperatorError) -> None:
         self.error = error
         self._log(f"the {CLUSTER} was not started: {error.message}")
-        self._log(f"{error.hint}; then try again with: {AGAIN}" if error.hint else f"try again with: {AGAIN}")
+        if error.hint:
+            self._log(error.hint)
         self.tick()

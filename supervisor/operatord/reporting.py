@@ -6,6 +6,7 @@ import os
 import sys
 
 from operator_protocol.errors import OperatorError
+from operatord.launching import AGAIN
 
 
 class Reporter:
@@ -33,6 +34,9 @@ class Reporter:
 
     def without_cluster(self, error: OperatorError) -> None:
         """The daemon is up and stays up, but its subject could not be started; the log has said so."""
+        if self._ready_fd is None:
+            # Whoever waits at the other end knows better how long this daemon is to live.
+            self.line(f"once that is mended: {AGAIN}")
         self._tell({"error": error.to_wire(), "stays": True})
         self._hang_up()
 

@@ -17,7 +17,8 @@ from operatord.bus.ingest import Ingest
 from operatord.coordination.desk import CoordinationDesk
 from operatord.diagnosing import DiagnosisDesk, is_answered
 from operatord.options import DaemonOptions
-from operatord.tickets.desk import AGENT, Origin, TicketDesk
+from operatord.tickets.changes import AGENT, Origin
+from operatord.tickets.desk import TicketDesk
 from operatord.tickets.history import History
 from operatord.tickets.inbox import TicketInbox
 

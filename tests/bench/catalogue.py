@@ -18,6 +18,7 @@ from . import (
     tikv_detection,
     tikv_observation,
     viewer,
+    viewer_export,
     worker,
     ycsb,
 )
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         status,
         ping,
         viewer,
+        viewer_export,
         detection,
         diagnosis,
         worker,

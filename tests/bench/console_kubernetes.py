@@ -1,7 +1,7 @@
 """The Kubernetes routes of the console on a cluster of 500 nodes and 10,000 pods, with nothing in the cache.
 
-The API server is a stand-in in a process of its own with objects of real size: the list of pods is 64 MB. Each sample
-has a reader of its own, so that all of it is read anew; connections stay, as they do in a gateway that runs.
+The API server is a stand-in in a process of its own with objects of real size: the list of pods is 64 MB. The reader's
+clock jumps before each sample, so that all of it is read anew; connections stay, as they do in a gateway that runs.
 """
 
 import asyncio
@@ -11,14 +11,16 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 from fastapi import FastAPI
 from tests.real_gateway import running_gateway
 
 from operator_clients.web.errors import install_handlers
+from operator_clients.web.heap import made_for_good
 from operator_clients.web.kubernetes.client import KubernetesClient
-from operator_clients.web.kubernetes.reader import ClusterReader
+from operator_clients.web.kubernetes.reader import STALE_S, ClusterReader
 from operator_clients.web.kubernetes.router import kubernetes_router
 
 from .buses import percentile
@@ -28,6 +30,8 @@ from .registry import Bench, Benchmark
 
 NODES, PODS = 500, 10_000
 TARGET_MS = 1_000.0
+HOLD_MS = 50.0
+_STEP_S = 0.005
 ROUTES = {
     "health": "/api/k8s/health",
     "nodes": "/api/k8s/nodes",
@@ -35,11 +39,12 @@ ROUTES = {
 }
 
 
-class _Kept(KubernetesClient):
-    """Outlives its readers, each of which closes its source."""
+class _Late(NamedTuple):
+    """Of a timer, the longest, in milliseconds."""
 
-    async def close(self) -> None:
-        """Not yet."""
+    wall_ms: float
+    held_ms: float
+    """As much of one delay as this process was busy with: the rest is the machine's, which others use as well."""
 
 
 def run(bench: Bench) -> list[Figure]:
@@ -47,13 +52,13 @@ def run(bench: Bench) -> list[Figure]:
     directory = bench.directory()
     config = directory / "kubeconfig"
     samples: dict[str, list[float]] = {name: [] for name in ROUTES}
-    held_up: list[float] = []
+    late: list[_Late] = []
     with serving_cluster(config):
         for _ in range(bench.rounds(5, 1)):
             for name, path in ROUTES.items():
-                took, late = asyncio.run(_ask(config, path, bench.rounds(30, 5)))
+                took, latest = asyncio.run(_ask(config, path, bench.rounds(30, 5)))
                 samples[name].append(percentile(took, 99))
-                held_up.append(max(late))
+                late.append(latest)
         first = [_first(bench, config) for _ in range(bench.rounds(3, 1))]
     note = f"99th percentile of an answer about {NODES} nodes and {PODS:,} pods; nothing cached"
     return [
@@ -62,35 +67,55 @@ def run(bench: Bench) -> list[Figure]:
             for name, took in samples.items()
         ),
         Figure("console_kubernetes.first", "ms", first, note="of a gateway that has just started, over HTTP"),
-        Figure("console_kubernetes.loop", "ms", held_up, note="longest time that a stream would have had to wait"),
+        Figure(
+            "console_kubernetes.loop",
+            "ms",
+            [one.wall_ms for one in late],
+            note="longest time that a stream would have had to wait",
+        ),
+        Figure(
+            "console_kubernetes.hold",
+            "ms",
+            [one.held_ms for one in late],
+            target=HOLD_MS,
+            note="longest hold of the loop: as much of one wait as the process itself was busy with",
+        ),
     ]
 
 
-async def _ask(config: Path, path: str, times: int) -> tuple[list[float], list[float]]:
+async def _ask(config: Path, path: str, times: int) -> tuple[list[float], _Late]:
     """Milliseconds of each answer, and by how much the loop was late."""
-    source, took = _Kept(config, None, time.time), []
-    stop, late = asyncio.Event(), [0.0]
-    watch = asyncio.create_task(_watch(stop, late))
-    try:
-        for _ in range(times):
-            async with _served(ClusterReader(source)) as client:
+    jumped_s, took = 0.0, []
+    reader = ClusterReader(KubernetesClient(config, None, time.time), lambda: time.time() + jumped_s)
+    with made_for_good():  # as in ``serving``
+        app = _application(reader)
+    async with _served(app) as client:
+        await client.get(path)
+        stop = asyncio.Event()
+        watch = asyncio.create_task(_watch(stop))
+        try:
+            for _ in range(times):
+                jumped_s += 2 * STALE_S
                 began = time.perf_counter()
                 answer = await client.get(path)
                 took.append((time.perf_counter() - began) * 1000)
-            if answer.status_code != 200 or answer.json()["source"] != "live":
-                raise Unexpected(f"{path}: {answer.text[:200]}")
-    finally:
-        stop.set()
-        await watch
-        await KubernetesClient.close(source)
-    return took[1:], late
+                if answer.status_code != 200 or answer.json()["source"] != "live":
+                    raise Unexpected(f"{path}: {answer.text[:200]}")
+        finally:
+            stop.set()
+            late = await watch
+    return took, late
 
 
-@contextlib.asynccontextmanager
-async def _served(reader: ClusterReader) -> AsyncIterator[httpx.AsyncClient]:
+def _application(reader: ClusterReader) -> FastAPI:
     app = FastAPI()
     install_handlers(app)
     app.include_router(kubernetes_router(reader))
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _served(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client,
@@ -98,11 +123,15 @@ async def _served(reader: ClusterReader) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _watch(stop: asyncio.Event, late: list[float]) -> None:
+async def _watch(stop: asyncio.Event) -> _Late:
+    wall_ms = held_ms = 0.0
     while not stop.is_set():
-        began = time.perf_counter()
-        await asyncio.sleep(0.005)
-        late.append((time.perf_counter() - began - 0.005) * 1000)
+        began, busy = time.perf_counter(), time.process_time()
+        await asyncio.sleep(_STEP_S)
+        late_ms = (time.perf_counter() - began - _STEP_S) * 1000
+        wall_ms = max(wall_ms, late_ms)
+        held_ms = max(held_ms, min(late_ms, (time.process_time() - busy) * 1000))
+    return _Late(wall_ms, held_ms)
 
 
 def _first(bench: Bench, config: Path) -> float:

@@ -1,8 +1,8 @@
 """A daemon that speaks the real wire and does what a test tells it: XPUB for frames, ROUTER for commands, one thread.
 
-It keeps state and tails and echoes joins as the design says (section 4), so the real client library joins it. What a
-command does is a function from its arguments to its result; one that takes time is a generator that yields the
-seconds it sleeps.
+It keeps state and tails, echoes joins and executes each command once, as the design says (section 4), so the real
+client library joins it. What a command does is a function from its arguments to its result; one that takes time is a
+generator that yields the seconds it sleeps.
 """
 
 import heapq
@@ -29,6 +29,7 @@ from operator_protocol.state import State
 Script = Generator[float, None, Body]
 Handler = Callable[[Body], "Body | Script"]
 _READING_S = 0.5
+_HEARTBEAT_S = 0.25
 LONG = frozenset({"restart", "stop", "fault", "recover", "diagnose", "workload", "approve", "act"})
 
 
@@ -73,6 +74,10 @@ class ScriptedDaemon:
         self._order = itertools.count()
         self._joined = threading.Event()
         self._joined_mono = 0.0
+        self._outcomes: dict[str, Body | None] = {}
+        """By id of the command; None while it runs."""
+        self._lost_a_frame = False
+        self._joined_again = threading.Event()
         self._running = True
         self._thread = threading.Thread(target=self._serve, name="scripted daemon")
 
@@ -83,9 +88,9 @@ class ScriptedDaemon:
         self.handlers[cmd] = handler
 
     def publish(self, topic: str, body: object, *, wall_ts: float | None = None) -> None:
-        """Publish ``body`` (a map or a record); from any thread, and sent when this returns."""
+        """Publish ``body`` (a map or a record); from any thread, even before the start, and sent when this returns."""
         plain = body if isinstance(body, dict) else to_body(body)
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self._thread or self._thread.ident is None:
             self._publish(topic, plain, wall_ts)
             return
         done = threading.Event()
@@ -108,6 +113,12 @@ class ScriptedDaemon:
     def wait_joined(self) -> None:
         """Wait until a client has taken a snapshot."""
         assert self._joined.wait(30)
+
+    def wait_followed(self) -> None:
+        """Wait until a client has read its snapshot: only then it misses a frame, and begins to join again."""
+        self.wait_joined()
+        self._run(self._lose_a_frame)
+        assert self._joined_again.wait(30)
 
     def stop(self) -> None:
         """Be gone, sockets included."""
@@ -164,7 +175,14 @@ class ScriptedDaemon:
         topics = {topic: self._topic_seqs[topic] for topic in self._moved}
         self._moved.clear()
         self._publish("heartbeat", {"seq": self._seq + 1, "topics": topics, "uptime": 1.0, "subscribers": 1})
-        self._at(time.monotonic() + 1.0, self._heartbeat)
+        self._at(time.monotonic() + _HEARTBEAT_S, self._heartbeat)
+
+    def _lose_a_frame(self) -> None:
+        self._lost_a_frame = True
+        self._seq += 1
+        # Whatever a client follows, it follows the heartbeat as well.
+        self._topic_seqs["heartbeat"] += 1
+        self._publish("heartbeat", {"seq": self._seq + 1, "topics": {}, "uptime": 1.0, "subscribers": 1})
 
     def _publish(self, topic: str, body: Body, wall_ts: float | None = None) -> None:
         self._seq += 1
@@ -198,6 +216,8 @@ class ScriptedDaemon:
     def _hello(self, args: Body) -> Body:
         self._awaited.add(str(args["nonce"]))
         self._echo()
+        if self._lost_a_frame:
+            self._joined_again.set()
         return {"boot_id": self.boot_id, "version": "0.1.0"}
 
     def _snapshot(self) -> Body:
@@ -214,18 +234,29 @@ class ScriptedDaemon:
     def _command(self, parts: list[bytes]) -> None:
         envelope, request = parts[:-1], unpack_map(parts[-1])
         cmd, command_id, args = str(request["cmd"]), str(request["id"]), dict(request["args"])
-        if cmd not in ("ping", "hello", "snapshot"):
-            self.requests.append(Request(cmd, args))
+
+        def reply(outcome: Body) -> None:
+            self._control.send_multipart([*envelope, pack({"v": 1, "id": command_id} | outcome)])
 
         def answer(outcome: Body) -> None:
+            if command_id in self._outcomes:
+                self._outcomes[command_id] = outcome
             if cmd in LONG:
                 self._publish("command.finished", {"id": command_id, "cmd": cmd} | outcome)
             else:
-                self._control.send_multipart([*envelope, pack({"v": 1, "id": command_id} | outcome)])
+                reply(outcome)
 
+        again, outcome = command_id in self._outcomes, self._outcomes.get(command_id)
+        if outcome is not None:
+            reply(outcome)
+            return
+        if not again and cmd not in ("ping", "hello", "snapshot"):
+            self.requests.append(Request(cmd, args))
+            self._outcomes[command_id] = None
         if cmd in LONG:
-            accepted = {"v": 1, "id": command_id, "ok": True, "result": {"accepted": True, "id": command_id}}
-            self._control.send_multipart([*envelope, pack(accepted)])
+            reply({"ok": True, "result": {"accepted": True, "id": command_id}})
+        if again:
+            return  # it runs, and is answered when it ends
         try:
             if cmd not in self.handlers:
                 raise UnknownCommand(f"no command {cmd!r}")

@@ -12,6 +12,7 @@ from tests.clients import bodies
 from tests.clients.scripted import Handler, Script, ScriptedDaemon
 
 from operator_protocol.codec import Body
+from operator_protocol.errors import Conflict
 from operator_protocol.models import ClusterHealth, Fault, Node
 from operator_protocol.records import to_body
 
@@ -28,17 +29,32 @@ TITLES = (
 _TICK_S = 0.02
 _RATE = 2000.0
 _FAILOVER_S = 0.3
+_SEEN_SAMPLES = 3
+"""Samples without the node that failed, at least, however late this thread is."""
 
 
 class ScriptedDemo:
-    def __init__(self, daemon: ScriptedDaemon, *, detected: bool = True, served_share: float = 1.0) -> None:
+    def __init__(
+        self,
+        daemon: ScriptedDaemon,
+        *,
+        detected: bool = True,
+        served_share: float = 1.0,
+        refusals: int = 0,
+        goes_on_after_s: float = 0.1,
+    ) -> None:
         self._daemon = daemon
         self._detected = detected
         self._served_share = served_share
         """What the nodes count of what they serve; below 1 they do not agree with the load."""
+        self._refusals = refusals
+        """How often the fault is refused before it is injected."""
+        self._goes_on_after_s = goes_on_after_s
+        """The last chapter is entered so long after the recovery, unless somebody is quicker."""
         self._index = 0
         self._load_since: float | None = None
         self._samples = 0
+        self._samples_before = 0
         self._operations = 0
         self._primaries = [0, 1, 2]
         self._commands = [0.0] * 6
@@ -50,7 +66,7 @@ class ScriptedDemo:
         handlers: dict[str, Handler] = {
             "status": lambda _: self._status(),
             "goto": lambda args: self._enter(int(args["chapter"])),
-            "next": lambda _: self._enter(self._index + 1),
+            "next": lambda _: self._next(),
             "recover": lambda _: self._recover(),
             "workload": self._workload,
         }
@@ -71,6 +87,11 @@ class ScriptedDemo:
     def _chapter(self, *, busy: bool = False, met: bool | None = None) -> Body:
         chapter = bodies.chapter(self._index, title=TITLES[self._index], busy=busy, expectation_met=met)
         return to_body(chapter)
+
+    def _next(self) -> Body:
+        if self._index + 1 >= len(TITLES):
+            raise Conflict("the demo is complete")
+        return self._enter(self._index + 1)
 
     def _enter(self, index: int) -> Body:
         self._index = index
@@ -97,8 +118,15 @@ class ScriptedDemo:
 
     def _inject(self) -> Body:
         def work() -> None:
+            if self._refusals:
+                self._refusals -= 1
+                told = bodies.fault(state="failed", owed=False, injected_at=None, error="kill is refused: unwell")
+                self._daemon.publish("fault.failed", told)
+                self._tell(met=False)
+                return
             self._fault = bodies.fault()
             self._down = 1
+            self._samples_before = self._samples
             self._daemon.publish("fault.injected", self._fault)
             self._daemon.later(_FAILOVER_S, self._fail_over)
             self._tell()
@@ -110,7 +138,10 @@ class ScriptedDemo:
         return self._tell(busy=True)
 
     def _fail_over(self) -> None:
-        self._primaries[1] = 4
+        if self._load_since is not None and self._samples < self._samples_before + _SEEN_SAMPLES:
+            self._daemon.later(_TICK_S, self._fail_over)
+        else:
+            self._primaries[1] = 4
 
     def _expect(self, topic: str, make: Callable[[], object], after_s: float) -> Body:
         if not self._detected:
@@ -127,7 +158,11 @@ class ScriptedDemo:
         def done() -> None:
             self._recovered()
             self._tell(met=True)
-            self._daemon.later(0.1, lambda: self._enter(7))
+            self._daemon.later(self._goes_on_after_s, go_on)
+
+        def go_on() -> None:
+            if self._index == 6:
+                self._enter(7)
 
         self._daemon.publish("fault.recovering", bodies.fault(state="recovering"))
         self._daemon.later(0.3, done)
@@ -171,9 +206,10 @@ class ScriptedDemo:
             served = _RATE * elapsed_s
             self._operations += round(served)
             self._serve(round(served) * self._served_share / 3)
-        self._daemon.publish("cluster.health", self._health())
+        # The sample first: the look behind it then covers all that it counts, even for who stops reading here.
         if self._load_since is not None and self._ticks % 2 == 0:
             self._sample(0.0 if stuck else _RATE)
+        self._daemon.publish("cluster.health", self._health())
         self._daemon.later(_TICK_S, self._tick)
 
     def _serve(self, share: float) -> None:

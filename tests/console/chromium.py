@@ -9,9 +9,11 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+_WITHOUT_NETLINK = Path(__file__).with_name("without_netlink.py")
 _START_S = 60.0
 _STOP_S = 10.0
 _FLAGS = (
@@ -47,7 +49,14 @@ class Chromium:
         sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
         with (directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [program, *_FLAGS, *sandbox, f"--user-data-dir={directory / 'profile'}"],
+                [
+                    sys.executable,
+                    str(_WITHOUT_NETLINK),
+                    program,
+                    *_FLAGS,
+                    *sandbox,
+                    f"--user-data-dir={directory / 'profile'}",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

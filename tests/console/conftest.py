@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.console.chromium import Chromium, find_chromium
 from tests.e2e.real_daemon import RealDaemon
-from tests.real_gateway import RealGateway, running_gateway, start_gateway
+from tests.real_gateway import RealGateway, running_gateway
 
 import operator_clients.web
 
@@ -60,9 +60,15 @@ def built() -> Path:
 def live_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
     """A daemon on the embedded subject, with its load."""
     daemon = RealDaemon(tmp_path_factory.mktemp("d"))
-    daemon.start("--load")
-    yield daemon
-    # It uses asyncio.run, and in this thread Playwright may have a loop.
+    try:
+        daemon.start("--load")
+        yield daemon
+    finally:
+        end_beside_playwright(daemon)
+
+
+def end_beside_playwright(daemon: RealDaemon) -> None:
+    """It uses asyncio.run, and in this thread Playwright may have a loop."""
     ending = threading.Thread(target=daemon.end)
     ending.start()
     ending.join()
@@ -81,9 +87,8 @@ def open_gateway(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with ExitStack() as stack:
 
         def start(*options: str, runtime_dir: Path) -> RealGateway:
-            running = start_gateway(tmp_path_factory.mktemp("web"), *options, runtime_dir=runtime_dir)
-            stack.callback(running.stop)
-            return running
+            directory = tmp_path_factory.mktemp("web")
+            return stack.enter_context(running_gateway(directory, *options, runtime_dir=runtime_dir))
 
         yield start
 

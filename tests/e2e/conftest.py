@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .real_daemon import RealDaemon
+from .real_daemon import RealDaemon, running_daemon
 
 
 @pytest.fixture
@@ -30,7 +30,5 @@ def daemon(stopped_daemon: RealDaemon) -> RealDaemon:
 @pytest.fixture(scope="module")
 def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
     """One daemon for tests that leave it as they found it, but for counts."""
-    daemon = RealDaemon(tmp_path_factory.mktemp("d"))
-    daemon.start()
-    yield daemon
-    daemon.end()
+    with running_daemon(tmp_path_factory.mktemp("d")) as daemon:
+        yield daemon

@@ -66,16 +66,16 @@ def test_a_port_taken(stopped_daemon: RealDaemon, tmp_path: Path) -> None:
     assert "the cluster is up" in stopped_daemon.ctl("restart", "cluster").stderr
 
 
-def test_a_second_daemon_names_the_first(daemon: RealDaemon) -> None:
-    error = refused(daemon)
-    assert f"pid {daemon.keeper}" in error
+def test_a_second_daemon_names_the_first(shared_daemon: RealDaemon) -> None:
+    error = refused(shared_daemon)
+    assert f"pid {shared_daemon.keeper}" in error
 
 
-def test_a_second_demo_names_the_first(daemon: RealDaemon) -> None:
-    done = run([str(BIN / "operatord"), "demo", "--headless", "--state-dir", str(daemon.state_dir)], check=False)
+def test_a_second_demo_names_the_first(shared_daemon: RealDaemon) -> None:
+    done = run([str(BIN / "operatord"), "demo", "--headless", "--state-dir", str(shared_daemon.state_dir)], check=False)
     assert done.returncode == 1
     (problem,) = json.loads(done.stdout)["problems"]
-    assert problem.startswith(f"a daemon runs already with {daemon.state_dir}")
+    assert problem.startswith(f"a daemon runs already with {shared_daemon.state_dir}")
 
 
 def test_a_state_directory_that_is_no_directory(stopped_daemon: RealDaemon, tmp_path: Path) -> None:

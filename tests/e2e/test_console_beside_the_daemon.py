@@ -29,8 +29,9 @@ def test_the_console_runs_beside_the_daemon_comes_back_when_killed_and_ends_with
     daemon.start("--console", "0")
     url, token = _address(daemon)
     assert (daemon.runtime_dir / "console.json").stat().st_mode & 0o077 == 0
-    until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "the gateway to follow the daemon")
-    assert httpx.post(f"{url}/api/session", headers={"Authorization": f"Bearer {token}"}).status_code == 204
+    until(lambda: httpx.get(f"{url}/readyz", timeout=30).status_code == 200, "the gateway to follow the daemon")
+    answer = httpx.post(f"{url}/api/session", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    assert answer.status_code == 204
     first = daemon.pid("console")
     os.kill(first, signal.SIGKILL)
     until(lambda: daemon.process("console")["pid"] not in (None, first), "another gateway")

@@ -3,6 +3,7 @@
 All of it takes half an hour, in ``make soak``; of each kind, one step is in ``make test``.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -75,9 +76,10 @@ def cases() -> Iterator[Any]:
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, ...], Patient]]:
     """The patients by their options: each outlives many a death."""
     patients: dict[tuple[str, ...], Patient] = {}
-    yield patients
-    for patient in patients.values():
-        patient.daemon.end()
+    with contextlib.ExitStack() as discharges:
+        yield patients
+        for patient in patients.values():
+            discharges.callback(patient.daemon.end)
 
 
 @pytest.fixture
@@ -115,9 +117,7 @@ def require_nothing_left(patient: Patient, before: dict[str, object]) -> None:
 
 
 def require_health(patient: Patient, before: dict[str, object]) -> None:
-    status = patient.daemon.status()
-    assert status["health"]["ok"] is True, status["health"]
-    assert status["faults"] == []
+    assert patient.daemon.healthy_status()["faults"] == []
     assert patient.owed() == []
     assert patient.traces() == before
 

@@ -1,10 +1,12 @@
 """Processes of a user's own, under a real daemon and seen through real clients."""
 
+import contextlib
 import json
 import os
 import pwd
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,42 @@ from tests.ports import free_port
 from .real_daemon import RealDaemon, alive, until
 
 FLOOD_LINES = 300_000
+SHARED = """
+[process.web]
+command = ["sh", "-c", "echo here; exec sleep 600"]
+[process.waiting]
+command = "sleep 600"
+depends_on = ["never"]
+[process.never]
+command = "sleep 600"
+ready = { log = "no such line" }
+[process.flapping]
+command = ["sh", "-c", "echo attempt; echo 'cannot open the data file' >&2; exit 3"]
+backoff = { base = 0.01, deaths = 4 }
+[process.job]
+command = ["sh", "-c", "echo done"]
+restart = "never"
+[process.unready]
+command = "sleep 600"
+ready = { http = "http://127.0.0.1:1/" }
+start_timeout = 2
+backoff = { base = 0.01, deaths = 2 }
+[process.told]
+command = ['sh', '-c', 'echo ${SECRET%-*}; exec sleep 600']
+env = { SECRET = 'hush-4711' }
+"""
+"""Of tests that ask nothing of the daemon but these."""
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
+    daemon = RealDaemon(tmp_path_factory.mktemp("d"))
+    try:
+        daemon.start("--config", declare(daemon, SHARED))
+        yield daemon
+        daemon.stop()
+    finally:
+        daemon.end()
 
 
 def declare(daemon: RealDaemon, text: str, **values: object) -> str:
@@ -107,19 +145,8 @@ def test_they_start_and_stop_in_the_order_of_their_dependencies(stopped_daemon: 
     ]
 
 
-def test_a_person_stops_and_restarts_them(stopped_daemon: RealDaemon) -> None:
-    daemon = stopped_daemon
-    text = """
-    [process.web]
-    command = ["sh", "-c", "echo here; exec sleep 600"]
-    [process.waiting]
-    command = "sleep 600"
-    depends_on = ["never"]
-    [process.never]
-    command = "sleep 600"
-    ready = { log = "no such line" }
-    """
-    daemon.start("--config", declare(daemon, text))
+def test_a_person_stops_and_restarts_them(declared: RealDaemon) -> None:
+    daemon = declared
     web = until_state(daemon, "web", "ready")["pid"]
     assert daemon.ctl("stop", "web").returncode == 0
     assert not alive(web)
@@ -133,25 +160,10 @@ def test_a_person_stops_and_restarts_them(stopped_daemon: RealDaemon) -> None:
     refused = daemon.ctl("stop", "nobody")
     assert refused.returncode == 1
     assert "waiting" in refused.stderr
-    daemon.stop()
 
 
-def test_ends_are_final_or_not_as_declared_and_the_last_lines_are_told(stopped_daemon: RealDaemon) -> None:
-    daemon = stopped_daemon
-    text = """
-    [process.flapping]
-    command = ["sh", "-c", "echo attempt; echo 'cannot open the data file' >&2; exit 3"]
-    backoff = { base = 0.01, deaths = 4 }
-    [process.job]
-    command = ["sh", "-c", "echo done"]
-    restart = "never"
-    [process.unready]
-    command = "sleep 600"
-    ready = { http = "http://127.0.0.1:1/" }
-    start_timeout = 0.2
-    backoff = { base = 0.01, deaths = 2 }
-    """
-    daemon.start("--config", declare(daemon, text))
+def test_ends_are_final_or_not_as_declared_and_the_last_lines_are_told(declared: RealDaemon) -> None:
+    daemon = declared
     flapping = until_state(daemon, "flapping", "failed")
     assert (flapping["exit_code"], flapping["restarts"]) == (3, 3)
     assert "given up after 4 deaths" in flapping["reason"]
@@ -163,7 +175,7 @@ def test_ends_are_final_or_not_as_declared_and_the_last_lines_are_told(stopped_d
     assert "GET http://127.0.0.1:1/: no connection to 127.0.0.1:1: Connection refused" in unready["reason"]
     with daemon.follower() as follower:
         assert follower.state.processes["flapping"].last_lines == ["attempt", "cannot open the data file"]
-        assert daemon.status()["health"]["ok"] is True
+        daemon.healthy_status()
 
 
 def test_one_that_floods_forks_and_ignores_term_goes_with_all_it_started(stopped_daemon: RealDaemon) -> None:
@@ -221,9 +233,11 @@ def test_a_killed_daemon_leaves_none_of_them_even_when_the_servers_are_kept(
     first = [psutil.Process(daemon.pid(name)) for name in ("web", "stubborn")]
     until(lambda: len(first[0].children()) == 2, "the grandchildren")
     everything = [*first, *first[0].children()]
-    for pid in ([daemon.keeper] if also_the_keeper else []) + [daemon.status()["pid"]]:
-        os.kill(pid, signal.SIGKILL)
-    daemon.wait_gone()
+    if also_the_keeper:
+        daemon.kill_with_keeper()
+    else:
+        os.kill(daemon.status()["pid"], signal.SIGKILL)
+        daemon.wait_gone()
     daemon.start("--config", config, "--keep-cluster")
     assert [one.pid for one in everything if alive(one.pid)] == []
     assert daemon.servers() == servers
@@ -268,12 +282,11 @@ def test_what_cannot_work_is_refused_before_anything_starts(stopped_daemon: Real
         assert "Traceback" not in refused.stderr
 
 
-def test_what_a_process_is_told_in_its_environment_is_on_no_command_line(stopped_daemon: RealDaemon) -> None:
-    daemon = stopped_daemon
-    text = "[process.web]\ncommand = ['sh', '-c', 'echo ${SECRET%-*}; exec sleep 600']\nenv = { SECRET = 'hush-4711' }"
-    daemon.start("--config", declare(daemon, text))
-    until_state(daemon, "web", "ready")
-    until(lambda: "hush" in daemon.ctl("logs", "web").stdout, "its output")
+def test_what_a_process_is_told_in_its_environment_is_on_no_command_line(declared: RealDaemon) -> None:
+    daemon = declared
+    until_state(daemon, "told", "ready")
+    until(lambda: "hush" in daemon.ctl("logs", "told").stdout, "its output")
     keeper = psutil.Process(daemon.keeper)
     for process in (keeper, *keeper.children(recursive=True)):
-        assert not any("hush-4711" in argument for argument in process.cmdline())
+        with contextlib.suppress(psutil.NoSuchProcess):
+            assert not any("hush-4711" in argument for argument in process.cmdline())

@@ -1,5 +1,6 @@
 """Every kind of fault, for a moment, on a real daemon: what it could leave behind is not there afterwards."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,44 +16,35 @@ from operatord.injectors.cgroups import PREFIX, parse_mounts
 from operatord.injectors.memory import running_hogs
 from operatord.isolation.names import Names, inside
 
-from .real_daemon import RealDaemon, until
+from .real_daemon import RealDaemon, running_daemon, until
 
 ON_SERVERS = ["kill", "stop", "pause", "restart", "slow", "client-pause", "failover", "cpu", "memory", "disk"]
 ON_THE_NETWORK = ["partition", "loss", "bandwidth", "latency"]
+SERVERS = 6
 SMALL = {"memory": ["--set", "size=32MiB"], "disk": ["--set", "size=8MiB"]}
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
-    daemon = RealDaemon(tmp_path_factory.mktemp("d"))
-    daemon.start()
-    yield daemon
-    daemon.end()
+    with running_daemon(tmp_path_factory.mktemp("d")) as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="module")
 def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
     daemon = RealDaemon(tmp_path_factory.mktemp("d"))
-    started = daemon.start("--isolate", check=False)
-    if started.returncode != 0:
+    try:
+        started = daemon.start("--isolate", check=False)
+        if started.returncode != 0:
+            pytest.skip(f"servers cannot be isolated here: {started.stderr.strip()}")
+        yield daemon
+    finally:
         daemon.end()
-        pytest.skip(f"servers cannot be isolated here: {started.stderr.strip()}")
-    yield daemon
-    daemon.end()
 
 
 def traces(daemon: RealDaemon) -> dict[str, object]:
     """All that a fault may change outside of the data of the servers; equal before and after."""
-    children = psutil.Process(daemon.keeper).children(recursive=True)
-    names, stopped = Counter[str](), []
-    for child in children:
-        try:
-            names[child.name()] += 1
-            stopped += [child.pid] if child.status() == psutil.STATUS_STOPPED else []
-        except psutil.NoSuchProcess:
-            continue
-    # A worker that is forked ahead: there a moment after the start, and while one is being replaced there is none.
-    names.pop("op:spare", None)
+    names, stopped = processes(daemon)
     servers = {one["name"]: one["pid"] for one in daemon.status()["processes"] if one["name"].startswith("valkey-")}
     return {
         "processes": names,
@@ -62,6 +54,26 @@ def traces(daemon: RealDaemon) -> dict[str, object]:
         "files": sorted(str(path) for path in daemon.state_dir.rglob(f"{PREFIX}*")),
         "network": _network(Names.of(daemon.state_dir)),
     }
+
+
+def processes(daemon: RealDaemon) -> tuple[Counter[str], list[int]]:
+    """How many there are of each name, and which are stopped, once a worker is forked ahead and each server is one
+    process: until then something is on the way that has another name, or that of a server which has just forked.
+    """
+    found: Counter[str] = Counter()
+    stopped: list[int] = []
+
+    def look() -> bool:
+        found.clear()
+        stopped.clear()
+        for child in psutil.Process(daemon.keeper).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found[child.name()] += 1
+                stopped.extend([child.pid] if child.status() == psutil.STATUS_STOPPED else [])
+        return found["op:spare"] == 1 and found["valkey-server"] == SERVERS
+
+    until(look, "a worker to be forked ahead, and one process for each server")
+    return found, stopped
 
 
 def _text(path: Path) -> str:
@@ -160,11 +172,12 @@ def test_what_a_killed_daemon_leaves_outside_of_its_servers_is_cleared_away(
                 "fault", kind, "--target", target, "--countdown", "0", "--json", *SMALL.get(kind, []), check=True
             )
             faults[kind] = json.loads(done.stdout)["fault"]["id"]
-    keeper, main = daemon.keeper, daemon.status()["pid"]
+    main = daemon.status()["pid"]
     if with_keeper:
-        os.kill(keeper, signal.SIGKILL)
-    os.kill(main, signal.SIGKILL)
-    daemon.wait_gone()
+        daemon.kill_with_keeper()
+    else:
+        os.kill(main, signal.SIGKILL)
+        daemon.wait_gone()
     if with_keeper:
         until(lambda: not psutil.pid_exists(main), "the daemon to end")
         daemon.start(*options)

@@ -1,6 +1,8 @@
 """A cluster whose servers have a network of their own: built, partitioned, and gone whatever is killed meanwhile."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -43,22 +45,12 @@ def _kill(*pids: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _kill_with_keeper(daemon: RealDaemon) -> None:
-    pid, keeper = daemon.status()["pid"], daemon.keeper
-    # The keeper is stopped first, so that it cannot clean up; killed first, it would leave the daemon time to do so.
-    os.kill(keeper, signal.SIGSTOP)
-    _kill(pid, keeper)
-    daemon.wait_gone()
-
-
 def _owed(daemon: RealDaemon) -> list[str]:
     return [one.fault.kind for one in read_owed(daemon.state_dir / "undo.journal")]
 
 
 def _require_healthy(daemon: RealDaemon) -> None:
-    status = daemon.status()
-    assert status["health"]["ok"] is True
-    assert status["faults"] == []
+    assert daemon.healthy_status()["faults"] == []
     assert _owed(daemon) == []
 
 
@@ -100,7 +92,7 @@ def test_keeper_and_daemon_killed_during_a_partition_are_cleaned_up_by_the_next_
     daemon = isolated()
     servers = daemon.servers()
     _partition(daemon)
-    _kill_with_keeper(daemon)
+    daemon.kill_with_keeper()
     # They die with the daemon though they were started through nsenter.
     until(lambda: not any(alive(pid) for pid in servers.values()), "the servers to die")
     assert _names(daemon).anything_there() != []
@@ -114,7 +106,7 @@ def test_recover_removes_the_network_of_a_cluster_that_is_gone(isolated: Callabl
     daemon = isolated()
     servers = daemon.servers()
     _partition(daemon)
-    _kill_with_keeper(daemon)
+    daemon.kill_with_keeper()
     until(lambda: not any(alive(pid) for pid in servers.values()), "the servers to die")
     daemon.operatord("recover", check=True)
     assert _names(daemon).anything_there() == []
@@ -155,7 +147,7 @@ def test_a_partition_of_a_kept_cluster_is_undone_when_keeper_and_daemon_were_kil
     daemon = isolated("--keep-cluster")
     servers, names = daemon.servers(), _names(daemon)
     _partition(daemon)
-    _kill_with_keeper(daemon)
+    daemon.kill_with_keeper()
     assert _owed(daemon) == ["partition"]
     assert fault_rules(names) != []
     if by == "recover":
@@ -208,10 +200,18 @@ def test_a_start_that_is_given_up_leaves_no_network_even_if_its_cluster_was_to_b
     require_isolation()
     names = Names.of(stopped_daemon.state_dir)
     command = [str(BIN / "operatord"), "start", *stopped_daemon.directories, "--isolate", "--keep-cluster"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as keeper:
-        until(names.link_there, "the network to be built")
-        keeper.terminate()
-        keeper.wait(30)
+    cluster = stopped_daemon.state_dir / "valkey" / "cluster.json"
+    for _ in range(3):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as keeper:
+            until(names.link_there, "the network to be built")
+            keeper.terminate()
+            keeper.wait(60)
+        if not (done_first := cluster.exists() and json.loads(cluster.read_text())["formed"]):
+            break
+        # A start that was done before it was told to give up leaves its cluster, as it was asked to.
+        stopped_daemon.end()
+        shutil.rmtree(cluster.parent)
+    assert not done_first, "each start was done before it could be given up"
     assert names.anything_there() == []
 
 
@@ -239,11 +239,3 @@ def test_a_kept_cluster_that_is_not_isolated_cannot_become_so(stopped_daemon: Re
     assert refused.returncode == 1
     assert "not isolated" in refused.stderr
     assert _names(daemon).anything_there() == []
-
-
-def test_without_isolation_a_network_fault_is_refused_with_what_to_do(shared_daemon: RealDaemon) -> None:
-    refused = shared_daemon.ctl("fault", "partition", "--countdown", "0")
-    assert refused.returncode == 1
-    assert "start the daemon with --isolate" in refused.stderr
-    listed = shared_daemon.ctl("faults", check=True).stdout
-    assert "missing: start the daemon with --isolate" in " ".join(listed.split())

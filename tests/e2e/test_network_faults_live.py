@@ -11,7 +11,10 @@ from tests.isolated import Talker, abilities, require_isolation, require_part
 from operatord.isolation.names import Names
 
 from .network import fault_rules, subnet_of
-from .real_daemon import RealDaemon, until
+from .real_daemon import RealDaemon, nodes_of, until
+
+BURST_S = 0.02
+"""The bucket of a narrow line holds what passes in this time."""
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +44,20 @@ def _fault(daemon: RealDaemon, kind: str, target: str, *params: str) -> None:
 
 
 def _node(daemon: RealDaemon, name: str) -> dict[str, Any]:
-    nodes: list[dict[str, Any]] = daemon.status()["health"]["nodes"]
-    return next(node for node in nodes if node["id"] == name)
+    return daemon.nodes()[name]
+
+
+def _well(daemon: RealDaemon) -> dict[str, dict[str, Any]]:
+    """The nodes in a look that reached each of them."""
+    return nodes_of(daemon.healthy_status())
 
 
 def _of_role(daemon: RealDaemon, role: str) -> str:
-    return str(next(node["id"] for node in daemon.status()["health"]["nodes"] if node["role"] == role))
+    return str(next(node["id"] for node in _well(daemon).values() if node["role"] == role))
 
 
 def _serving(daemon: RealDaemon, group: str, but: str) -> list[str]:
-    nodes = daemon.status()["health"]["nodes"]
+    nodes = daemon.nodes().values()
     return [node["id"] for node in nodes if node["group"] == group and node["leader"] and node["id"] != but]
 
 
@@ -74,7 +81,7 @@ def test_a_partitioned_primary_is_replaced_and_still_calls_itself_one(daemon: Re
         assert _ask(connection, "ROLE").startswith(b"*3\r\n$6\r\nmaster")
     assert [fault["kind"] for fault in daemon.status()["faults"]] == ["partition"]
     daemon.ctl("recover", check=True)
-    assert _node(daemon, target)["role"] == "replica"
+    assert _well(daemon)[target]["role"] == "replica"
 
 
 def test_a_node_cut_off_from_everybody_is_down_for_the_clients_as_well(daemon: RealDaemon) -> None:
@@ -86,24 +93,26 @@ def test_a_node_cut_off_from_everybody_is_down_for_the_clients_as_well(daemon: R
     with pytest.raises(OSError, match="timed out"):
         socket.create_connection((host, int(port)), timeout=0.5)
     daemon.ctl("recover", check=True)
-    assert _node(daemon, target)["state"] == "up"
+    assert _well(daemon)[target]["state"] == "up"
 
 
 def test_a_partition_from_one_node_leaves_the_node_in_the_cluster(daemon: RealDaemon) -> None:
     require_part("nft")
     target = _of_role(daemon, "replica")
-    group = _node(daemon, target)["group"]
-    other = next(
-        node["id"]
-        for node in daemon.status()["health"]["nodes"]
-        if node["role"] == "replica" and node["group"] != group
-    )
+    nodes = _well(daemon)
+    group, host = nodes[target]["group"], str(nodes[target]["address"]).partition(":")[0]
+    other = next(node["id"] for node in nodes.values() if node["role"] == "replica" and node["group"] != group)
+    primary = next(node["id"] for node in nodes.values() if node["leader"] and node["group"] == group)
     _fault(daemon, "partition", target, f"from={other}")
     time.sleep(2.5)  # longer than it takes to be held for failed
-    with _connect(daemon, _serving(daemon, group, but="")[0]) as connection:
-        host, _, _ = str(_node(daemon, target)["address"]).partition(":")
-        line = next(line for line in _ask(connection, "CLUSTER NODES").splitlines() if host.encode() in line)
-    assert b"fail" not in line.split()[2]
+    with _connect(daemon, primary) as connection:
+
+        def is_in_the_cluster() -> bool:
+            lines = _ask(connection, "CLUSTER NODES").splitlines()
+            return b"fail" not in next(line for line in lines if host.encode() in line).split()[2]
+
+        # A primary that got no time suspects for a moment whom it did not hear.
+        until(is_in_the_cluster, "the target to be held for well by its primary")
     daemon.ctl("recover", check=True)
 
 
@@ -136,17 +145,24 @@ def test_a_bandwidth_cap_is_reached_and_not_passed_by_a_large_answer(daemon: Rea
     target, rate, size = _of_role(daemon, "primary"), 400_000, 1_000_000
     with _connect(daemon, target) as connection:
         # Whatever the key's slot, the answer to an ECHO is as long as the question.
-        question = b"*2\r\n$4\r\nECHO\r\n$%d\r\n" % size + b"x" * size + b"\r\n"
+        answer = b"$%d\r\n" % size + b"x" * size + b"\r\n"
+        question = b"*2\r\n$4\r\nECHO\r\n" + answer
         _fault(daemon, "bandwidth", target, f"rate={rate}", "direction=out")
-        connection.sendall(question)
-        began, came, first, measured_from = time.monotonic(), 0, 0, 0.0
-        while came < size:
-            came += len(connection.recv(65536))
-            if not first and came > size // 5:  # the bucket was full at first
-                first, measured_from = came, time.monotonic()
-            assert time.monotonic() - began < 20
-        passed = (came - first) / (time.monotonic() - measured_from)
-    assert 0.75 * rate < passed < 1.02 * rate
+        fastest = 0.0
+        # What else the machine does can only make it slower: it is never too fast, and one of three is fast enough.
+        for _ in range(3):
+            began, came = time.monotonic(), 0
+            connection.sendall(question)
+            while came < len(answer):
+                came += len(connection.recv(65536))
+                assert time.monotonic() - began < 30
+            # The bucket was full at first.
+            passed = (came - BURST_S * rate) / (time.monotonic() - began)
+            assert passed < 1.02 * rate
+            fastest = max(fastest, passed)
+            if fastest > 0.75 * rate:
+                break
+    assert fastest > 0.75 * rate
     daemon.ctl("recover", check=True)
 
 
@@ -169,7 +185,7 @@ def test_latency_is_measured_where_the_kernel_can_do_it_and_refused_where_it_can
 def test_two_network_faults_on_different_nodes_are_undone_one_by_one(daemon: RealDaemon) -> None:
     require_part("nft")
     names = Names.of(daemon.state_dir)
-    nodes = daemon.status()["health"]["nodes"]
+    nodes = _well(daemon).values()
     first = next(node for node in nodes if node["role"] == "replica")
     second = next(node for node in nodes if node["role"] == "replica" and node["group"] != first["group"])
     _fault(daemon, "partition", first["id"])

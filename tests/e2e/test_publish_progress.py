@@ -1,7 +1,6 @@
 """``publish-progress.sh`` from shells that know nothing of each other, on a real daemon: killed, gone, and back."""
 
 import os
-import signal
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -12,17 +11,15 @@ import pytest
 
 from operator_protocol.requests import Requester
 
-from .real_daemon import BIN, RealDaemon, until
+from .real_daemon import BIN, RealDaemon, running_daemon, until
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "devops" / "publish-progress.sh"
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
-    daemon = RealDaemon(tmp_path_factory.mktemp("d"))
-    daemon.start()
-    yield daemon
-    daemon.end()
+    with running_daemon(tmp_path_factory.mktemp("d")) as daemon:
+        yield daemon
 
 
 def shell(daemon: RealDaemon, script: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -105,9 +102,7 @@ def test_a_deployment_goes_on_without_its_daemon_and_a_killed_one_has_all_when_i
     assert shell(house, '"$P" start "Upgrade" --steps drain,upgrade --id upgrade-1').stdout == "upgrade-1\n"
     assert shell(house, '"$P" step upgrade-1 drain running').returncode == 0
     before = activity(house)
-    for pid in (house.keeper, house.status()["pid"]):
-        os.kill(pid, signal.SIGKILL)
-    house.wait_gone()
+    house.kill_with_keeper()
     # Without a daemon it fails, unless its progress is not worth failing for.
     strict = 'id=$("$P" start "Deploy" --steps a) || exit $?; "$P" step "$id" a running'
     assert shell(house, strict).returncode == 3

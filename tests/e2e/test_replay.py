@@ -8,6 +8,7 @@ what moves all the time (CPU, memory, ages): all of them applied the same frames
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +108,7 @@ class Session:
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Session]:
-    with tempfile.TemporaryDirectory(prefix="operatord-test-") as path:
+    with tempfile.TemporaryDirectory(prefix="operatord-test-") as path, ExitStack() as stack:
         directory = Path(path)
         config = directory / "c.toml"
         config.write_text("[journal]\nmax_mib = 0.03\nkeep_files = 7\n")
@@ -114,69 +116,67 @@ def session() -> Iterator[Session]:
         keeping = directory / "keeping.toml"
         keeping.write_text("[journal]\nmax_mib = 0.03\nkeep_files = 100\n")
         daemon = RealDaemon(directory)
+        stack.callback(daemon.end)
         daemon.start("--load", "--config", str(config))
         boots = [daemon.status()["boot_id"]]
         journal = daemon.state_dir / "journal"
         first_file = journal_files(journal)[0]
         witness = Witness(daemon.endpoint)
+        stack.callback(witness.end)
         witness.start()
         recorder = Command(daemon, directory, "record", str(directory / "x.opj"))
+        stack.callback(recorder.end)
         until(lambda: "recording into" in recorder.err, "the recorder")
         break_and_repair(daemon, witness)
         until(lambda: not first_file.exists(), "the journal to drop its first file")
         past = daemon.ctl("events", "--since", "1h", "--json", check=True).stdout
         follower = Command(daemon, directory, "events", "--since", "1h", "-f", "--json", "--topic", *EVERY_TOPIC)
-        try:
-            kill_in_the_middle_of_a_fault(daemon, witness)
-            torn = shutil.copytree(journal, directory / "torn")
-            tear(journal_files(journal)[-1])
-            tear(journal_files(torn)[-1])
-            daemon.start("--config", str(keeping))
-            boots.append(daemon.status()["boot_id"])
-            until(lambda: "the daemon restarted" in witness.resyncs, "the witness to come back")
-            until(lambda: "the daemon restarted" in recorder.err, "the recorder to come back")
-            until(lambda: "going on with the new one" in follower.err, "the script to come back")
-            daemon.ctl("next", check=True)
-            until(lambda: witness.now["demo"]["index"] == 1, "the next chapter")
-            daemon.ctl("wait", "heartbeat", check=True)
-            recorder.process.send_signal(signal.SIGTERM)
-            recorder.process.wait(30)
-            until(lambda: '"index": 1' in follower.out, "the script to see the next chapter")
-            follower.process.send_signal(signal.SIGINT)
-            follower.process.wait(30)
-            daemon.stop()
-            witness.end()
-            yield Session(
-                directory / "x.opj",
-                journal,
-                torn,
-                witness.moments,
-                witness.resyncs,
-                boots,
-                recorder,
-                past,
-                follower,
-            )
-        finally:
-            witness.end()
-            recorder.end()
-            follower.end()
-            daemon.stop()
+        stack.callback(follower.end)
+        kill_in_the_middle_of_a_fault(daemon, witness)
+        torn = shutil.copytree(journal, directory / "torn")
+        tear(journal_files(journal)[-1])
+        tear(journal_files(torn)[-1])
+        daemon.start("--config", str(keeping))
+        boots.append(daemon.status()["boot_id"])
+        until(lambda: "the daemon restarted" in witness.resyncs, "the witness to come back")
+        until(lambda: "the daemon restarted" in recorder.err, "the recorder to come back")
+        until(lambda: "going on with the new one" in follower.err, "the script to come back")
+        daemon.ctl("next", check=True)
+        until(lambda: (witness.now.get("demo") or {}).get("index") == 1, "the next chapter")
+        daemon.ctl("wait", "heartbeat", check=True)
+        recorder.process.send_signal(signal.SIGTERM)
+        recorder.process.wait(30)
+        until(lambda: '"index": 1' in follower.out, "the script to see the next chapter")
+        follower.process.send_signal(signal.SIGINT)
+        follower.process.wait(30)
+        daemon.stop()
+        witness.end()
+        yield Session(
+            directory / "x.opj",
+            journal,
+            torn,
+            witness.moments,
+            witness.resyncs,
+            boots,
+            recorder,
+            past,
+            follower,
+        )
 
 
 def break_and_repair(daemon: RealDaemon, witness: Witness) -> None:
     daemon.ctl("fault", "--target", "valkey-1", "--countdown", "0", check=True)
     before = daemon.pid("monitor")
     os.kill(before, signal.SIGKILL)
-    until(lambda: daemon.pid("monitor") not in (before, None), "a new monitor")
-    until(lambda: any(ticket["diagnosis"] for ticket in witness.now["tickets"]), "a diagnosis")
+    until(lambda: daemon.process("monitor")["pid"] not in (before, None), "a new monitor")
+    until(lambda: any(ticket["diagnosis"] for ticket in witness.now.get("tickets", [])), "a diagnosis")
     daemon.ctl("recover", check=True)
-    until(lambda: not witness.now["tickets"], "the tickets to be resolved")
+    until(lambda: witness.now.get("tickets") == [], "the tickets to be resolved")
 
 
 def kill_in_the_middle_of_a_fault(daemon: RealDaemon, witness: Witness) -> None:
     daemon.ctl("fault", "pause", "--target", "valkey-2", "--countdown", "0", check=True)
-    until(lambda: all(on_valkey_2(witness.now[name]) for name in ("violations", "tickets")), "a ticket")
+    until(lambda: all(on_valkey_2(witness.now.get(name, [])) for name in ("violations", "tickets")), "a ticket")
     daemon.ctl("wait", "heartbeat", check=True)
     os.kill(daemon.status()["pid"], signal.SIGKILL)
     daemon.wait_gone()
@@ -254,11 +254,17 @@ def test_all_end_the_same(session: Session) -> None:
     (boot, seq), state = list(session.moments.items())[-1]
     end = final(session.journal)
     assert (end["boot"], end["seq"] >= seq) == (boot, True)
-    assert compare(session.journal, session.moments)[-1] == (boot, seq)
     assert state["demo"]["index"] == 1
+    # The last batch of the live client may end in frames that a replay does not stop at: nothing of them is drawn.
+    shared = compare(session.journal, session.moments)[-1]
+    assert (shared[0], session.moments[shared]["demo"]) == (boot, state["demo"])
+    assert end["state"]["demo"] == state["demo"]
+    # The recorder ended before the daemon did, and the chapter may have gone on after that.
+    shared = compare(session.recording, session.moments)[-1]
     recorded = final(session.recording)
-    assert compare(session.recording, session.moments)[-1][0] == boot
-    assert recorded["state"]["demo"] == state["demo"]
+    assert shared[0] == recorded["boot"] == boot
+    assert recorded["seq"] - shared[1] < 200
+    assert session.moments[shared]["demo"]["index"] == recorded["state"]["demo"]["index"] == 1
 
 
 def test_a_script_sees_the_past_and_what_follows_without_a_gap_or_a_double(session: Session) -> None:
@@ -302,9 +308,9 @@ def test_the_viewer_plays_it_pauses_steps_and_seeks(session: Session) -> None:
         terminal.press(" ")
         before = terminal.until("‖ paused")
         terminal.press(".")
-        terminal.until(", frame ")
+        at_s = int(re.findall(r"‖ paused\s+0:(\d\d)", terminal.until(", frame "))[0])
         terminal.press("\x1b[C")
-        terminal.until(lambda text: "‖ paused  0:05" in text or "‖ paused  0:06" in text)
+        terminal.until(lambda text: any(f"‖ paused  0:{at_s + ahead_s:02}" in text for ahead_s in (5, 6)))
         terminal.press("f")
         terminal.until("this is a replay: fault needs a daemon that runs")
         terminal.press("\x1b[F")

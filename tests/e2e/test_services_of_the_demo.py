@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.real_daemon import RealDaemon, until
+from tests.e2e.real_daemon import RealDaemon, running_daemon, until
 from tests.real_gateway import RealGateway, running_gateway
 from tests.standins.metrics import victoria_metrics
 
@@ -20,11 +20,8 @@ HEALTH = "/api/metrics/services/health"
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[RealDaemon]:
-    with tempfile.TemporaryDirectory(prefix="op-") as path:
-        daemon = RealDaemon(Path(path))
-        daemon.start("--load")
+    with tempfile.TemporaryDirectory(prefix="op-") as path, running_daemon(Path(path), "--load") as daemon:
         yield daemon
-        daemon.end()
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def test_the_daemon_works_without_its_shared_database_which_gets_every_word_late
             away = daemon.ctl("tickets", "--everywhere")
             assert (away.returncode, "postgresql://127.0.0.1" in away.stderr) == (1, True)
             server.start()
-            until(lambda: daemon.ctl("tickets", "--everywhere").returncode == 0, "the shared database to be used")
+            until(lambda: daemon.ctl("tickets", "--everywhere").returncode == 0, "the shared database to be used", 60)
             daemon.ctl("diagnose", check=True)
             with server.frozen():
                 daemon.ctl("recover", check=True)
@@ -42,7 +42,7 @@ def test_the_daemon_works_without_its_shared_database_which_gets_every_word_late
 
             def sent() -> bool:
                 found = rows("SELECT what FROM ticket_events WHERE ticket = 1 ORDER BY id")
-                return [what for (what,) in found] == kept
+                return [what for (what,) in found][: len(kept)] == kept  # the agent may go on with it
 
             until(sent, "every word to arrive")
             assert rows("SELECT DISTINCT host, cluster, status FROM tickets") == [("db-1", "shop", "resolved")]

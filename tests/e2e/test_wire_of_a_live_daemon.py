@@ -73,7 +73,7 @@ def test_a_client_written_from_the_page_alone_follows_a_fault_and_its_recovery(s
         frames: dict[str, Body] = {}
         fault = follower.perform("fault", {"kind": "kill", "target": "valkey-0", "countdown": 1})
         assert fault["fault"]["state"] == "active"
-        while "node_down" not in {one["invariant"] for one in reader.violations.values()}:
+        while ("node_down", "valkey-0") not in {(one["invariant"], one["node"]) for one in reader.violations.values()}:
             assert time.monotonic() < until
             reader.step()
         assert reader.nodes["valkey-0"]["state"] == "down"

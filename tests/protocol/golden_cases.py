@@ -32,6 +32,7 @@ from operator_protocol.models import (
     FaultKind,
     FaultParam,
     Heartbeat,
+    Hypothesis,
     InvariantKind,
     InvariantTable,
     LatencySummary,
@@ -294,6 +295,20 @@ FRAMES: dict[str, tuple[str, object]] = {
     "agent.diagnosis-remarks": (
         topics.AGENT_DIAGNOSIS,
         TicketDiagnosis(7, replace(DIAGNOSIS, remarks=["claude-sonnet-5-5 was asked and did not answer: overloaded"])),
+    ),
+    "agent.diagnosis-preliminary": (
+        topics.AGENT_DIAGNOSIS,
+        TicketDiagnosis(
+            7,
+            replace(
+                DIAGNOSIS,
+                preliminary=True,
+                hypotheses=[
+                    Hypothesis("process_paused", 0.62, "it goes on where it stopped", [1]),
+                    Hypothesis("network_partition", None, "its peers reach it"),
+                ],
+            ),
+        ),
     ),
     "agent.switch": (topics.AGENT_SWITCH, AGENT),
     "action.proposed": (topics.ACTION_PROPOSED, PROPOSED),

@@ -150,6 +150,19 @@ def test_another_boot_starts_from_nothing_and_says_so(tmp_path: Path) -> None:
         assert "f1" in replay.state.faults
 
 
+def test_a_fault_is_marked_when_it_was_injected_and_not_when_that_was_told(tmp_path: Path) -> None:
+    press = Press(tmp_path)
+    press.begin("1.opj")
+    press.publish("cluster.health", health())
+    press.publish("violation.opened", violation(), after_s=5.0)
+    press.publish("fault.injected", {**fault(), "injected_at": press.wall - 0.5}, after_s=0.5)
+    press.publish("fault.recovered", {**fault(), "injected_at": press.wall}, after_s=1.0)
+    press.end()
+    with Recording.open(tmp_path) as recording:
+        assert [mark.kind for mark in recording.marks] == ["fault", "detection", "recovery"]
+        assert recording.marks[2].at_s == pytest.approx(recording.duration_s)
+
+
 def test_frames_that_are_missing_are_counted_and_said(tmp_path: Path) -> None:
     press = Press(tmp_path)
     press.begin("1.opj")

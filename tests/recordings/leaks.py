@@ -16,7 +16,7 @@ _PATH = re.compile(r"(?<![\w.:/])/(?:tmp|home|root|work|var|usr|opt|etc|run|dev|
 _ACCOUNT = re.compile(r"\b(?!presenter\b)[a-z_][\w-]*\[\d+\]")
 """An actor, as a client names itself: account and process."""
 _ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
-_URL = re.compile(r"\w+://[^\s/'\"]+")
+_URL = re.compile(r"\w+://[^\s/'\"(),;]+")
 _LOCAL_URL = re.compile(r"\w+://(?:127\.0\.0\.1|localhost|pd\d|tikv\d|prometheus|grafana)(?::\d+)?")
 _COMMON = {"", "localhost", "vm", "root", "operator", "runner", "user"}
 """Names of hosts and accounts that are words of their own; ``root[1]`` is found all the same."""

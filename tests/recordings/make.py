@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,8 @@ _SAID = {
     ),
     "Say what the audience sees: real servers, on this machine,": "Say what the audience sees: stand-ins for servers,",
 }
+_PACE = {"settle_s = 0.5": "settle_s = 2.0", "countdown_s = 1": "countdown_s = 3"}
+"""As on a stage, where the tests are in a hurry: the agent waits for what a fault does to the load."""
 _STORY_S = 400.0
 
 
@@ -74,8 +76,10 @@ def _daemon(name: str, directory: Path) -> Iterator[RealDaemon]:
         with shared_engine() as engine:
             tikv = TiKVDaemon(directory, engine)
             words = directory / "words.toml"
-            words.write_text(_of_stand_ins(ENGLISH.read_text(encoding="utf-8")), encoding="utf-8")
-            tikv.config.write_text(f'{tikv.config.read_text()}\n[demo]\nlanguage = "{words}"\n')
+            # The words of the story without what holds for real servers only.
+            words.write_text(_with(_SAID, ENGLISH.read_text(encoding="utf-8")), encoding="utf-8")
+            settings = _with(_PACE, tikv.config.read_text())
+            tikv.config.write_text(f'{settings}\n[demo]\nlanguage = "{words}"\n')
             try:
                 tikv.start_tikv()
                 yield tikv
@@ -90,12 +94,12 @@ def _daemon(name: str, directory: Path) -> Iterator[RealDaemon]:
         valkey.end()
 
 
-def _of_stand_ins(words: str) -> str:
-    """The words of the story without what holds for real servers only."""
-    for claim, instead in _SAID.items():
-        assert words.count(claim) == 1, claim
-        words = words.replace(claim, instead)
-    return words
+def _with(changes: Mapping[str, str], text: str) -> str:
+    """``text`` with each of ``changes``, once."""
+    for before, after in changes.items():
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    return text
 
 
 @contextmanager

@@ -33,10 +33,10 @@ PROGRAMS = {
 }
 """Compose service to the entry point of the real image."""
 
-SOURCES = ("containers.py", "pd.py", "tikv.py", "ycsb.py", "serving.py", "fetch.py")
-STARTS = {"containers.py": "#!/usr/bin/python3\n", "fetch.py": "#!/usr/bin/python3 -IS\n"}
+SOURCES = ("containers.py", "pd.py", "tikv.py", "ycsb.py", "serving.py", "fetch.sh")
+STARTS = {"containers.py": "#!/usr/bin/python3\n"}
 TOOLS = ("bash", "cat", "df", "fallocate", "ip", "ls", "nft", "ps", "rm", "sh", "sleep", "tc")
-"""As far as this host has them: what a fault or a person runs inside a container."""
+"""As far as this host has them: what a fault, a health check or a person runs inside a container."""
 
 LEFT_OUT = {"ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tkinter", "turtledemo"}
 
@@ -171,7 +171,7 @@ def _write(tar: tarfile.TarFile, files: Mapping[str, Path]) -> None:
     for program in ("pd-server", "tikv-server", "go-ycsb", "grafana"):
         link(program, "/standins/containers.py")
     for program in ("curl", "wget"):
-        link(f"usr/bin/{program}", "/standins/fetch.py")
+        link(f"usr/bin/{program}", "/standins/fetch.sh")
 
 
 def _interpreter() -> Path:

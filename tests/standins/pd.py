@@ -43,6 +43,9 @@ CLUSTER = 7_301_234_567_890_123_456
 EVICT = "evict-leader-scheduler"
 SCHEDULERS = ["balance-leader-scheduler", "balance-region-scheduler", "balance-hot-region-scheduler"]
 DAY_S = 86_400.0
+VOTE_S = 1.5
+"""How long a vote is waited for: a leader that is late with its own is not to lose what only it knows. PD's own lease
+is 3 s."""
 NO_SUCH_PAGE = Answer(404, b"404 page not found\n", "text/plain")
 
 
@@ -98,7 +101,7 @@ class PD:
 
         def look(name: str) -> None:
             try:
-                _, data = ask("GET", self.peers[name] + "/standin/vote", timeout_s=self.options.election_s)
+                _, data = ask("GET", self.peers[name] + "/standin/vote", timeout_s=max(VOTE_S, self.options.election_s))
                 reported[name] = json.loads(data)["leader"]
             except (OSError, ValueError):
                 pass
@@ -156,6 +159,8 @@ class PD:
     # stores
 
     def heartbeat(self, beat: dict[str, Any]) -> Answer:
+        if beat["id"] not in self.stores:
+            self.spread(beat)
         with self.lock:
             known = self.stores.get(beat["id"], {})
             self.stores[beat["id"]] = {**beat, "at": time.time(), "start": known.get("start", beat["start"])}
@@ -165,6 +170,20 @@ class PD:
                     self.regions[int(region)] = store
                 return Answer(200, {})
             return Answer(200, {"regions": self.regions, "terms": self.term, "stores": self.addresses()})
+
+    def spread(self, beat: dict[str, Any]) -> None:
+        """A store that joins is known to every member that answers before anybody is told of it, as with etcd."""
+        urls = [url for name, url in self.peers.items() if name != self.name]
+        threads = [threading.Thread(target=tell, args=(url + "/standin/joined", beat), daemon=True) for url in urls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def joined(self, beat: dict[str, Any]) -> Answer:
+        with self.lock:
+            self.stores.setdefault(beat["id"], {**beat, "at": time.time()})
+        return Answer(200, {})
 
     def addresses(self) -> dict[int, str]:
         return {one: store["address"] for one, store in self.stores.items()}
@@ -248,6 +267,8 @@ class PD:
             return Answer(200, {"leader": self.leader})
         if request.path == "/standin/heartbeat":
             return self.heartbeat(request.body)
+        if request.path == "/standin/joined":
+            return self.joined(request.body)
         if request.path == "/standin/replicate":
             return self.replicate(request.body)
         if request.path == "/metrics":
@@ -475,7 +496,7 @@ class PD:
         self.save(state)
         for name, url in self.peers.items():
             if name != self.name:
-                threading.Thread(target=tell, args=(url, state), daemon=True).start()
+                threading.Thread(target=tell, args=(url + "/standin/replicate", state), daemon=True).start()
         return Answer(200, said)
 
     def replicate(self, state: dict[str, Any]) -> Answer:
@@ -514,7 +535,7 @@ class PD:
 
 def tell(url: str, state: dict[str, Any]) -> None:
     try:
-        ask("POST", url + "/standin/replicate", state)
+        ask("POST", url, state)
     except OSError:
         log("WARN", "server.go:1", "cannot replicate", url=url)
 

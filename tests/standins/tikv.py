@@ -159,7 +159,7 @@ class Store:
         def append(store: int, address: str) -> None:
             try:
                 url = f"{self.scheme}://{address}/standin/append?key={key}"
-                done.put(ask("POST", url, value, timeout_s=0.5)[0] == 200)
+                done.put(ask("POST", url, value, timeout_s=2.0)[0] == 200)
             except OSError:
                 self.lost(store)
                 done.put(False)

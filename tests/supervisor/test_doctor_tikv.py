@@ -48,7 +48,7 @@ def test_a_host_with_all_of_it_is_fit(docker: Docker, tmp_path: Path) -> None:
     docker(WELL)
     findings = found(tmp_path)
     assert {name: one.verdict for name, one in findings.items() if name != "docker disk"} == dict.fromkeys(
-        ("docker engine", "docker compose", "container ports", "container network", "images"), "ok"
+        ("docker engine", "docker compose", "container ports", "container network", "images", "helper image"), "ok"
     )
     assert findings["docker engine"].detail == "engine 28.3.0, API 1.51"
     assert findings["docker compose"].detail == "version 2.38.1"
@@ -99,6 +99,24 @@ def test_images_that_are_not_there_are_named(docker: Docker, tmp_path: Path) -> 
     finding = found(tmp_path)["images"]
     assert finding.verdict == "warning"
     assert "2 of 2 are not there yet: pingcap/pd:v8.5.5, pingcap/tikv:v8.5.5" in finding.detail
+    assert "operatord start --subject tikv" in finding.hint
+
+
+def test_faults_that_lack_their_helper_image_are_named_before_they_are_refused(docker: Docker, tmp_path: Path) -> None:
+    docker('"image ls") [ "$3" = --quiet ] || printf "pingcap/pd:v8.5.5\\npingcap/tikv:v8.5.5\\n" ;;\n' + WELL)
+    findings = found(tmp_path)
+    assert findings["images"].verdict == "ok"
+    assert findings["helper image"].verdict == "warning"
+    assert "latency, bandwidth, loss and disk will be refused" in findings["helper image"].detail
+    assert "docker pull nicolaka/netshoot" in findings["helper image"].hint
+    assert found(tmp_path, helper_image="")["helper image"].verdict == "ok"
+
+
+def test_without_the_compose_plugin_the_compose_file_is_not_read(docker: Docker, tmp_path: Path) -> None:
+    docker('"compose version") exit 1 ;;\n' + WELL)
+    findings = found(tmp_path)
+    assert findings["docker compose"].verdict == "failed"
+    assert "images" not in findings
 
 
 def test_a_port_that_is_taken_is_named(docker: Docker, tmp_path: Path) -> None:

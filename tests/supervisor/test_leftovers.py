@@ -89,6 +89,7 @@ def test_a_planted_orphan_is_found(marker: str) -> None:
 def test_a_planted_zombie_is_found(marker: str) -> None:
     follower = Follower(marker)
     planted = subprocess.Popen(_SLEEPER, env=marked(marker))
+    until(lambda: bool(find_marked(marker)))  # what it is given is there a moment after the program is
     assert not follower.look()[0].zombie
     planted.kill()
     until(lambda: state(planted.pid) == "Z")
@@ -135,6 +136,7 @@ def test_a_zombie_whose_parent_is_gone_is_known_by_its_group(marker: str) -> Non
         leader = subprocess.Popen(
             ["sh", "-c", script], env=marked(marker), stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
         )
+        until(lambda: bool(find_marked(marker)))
         follower.look()
         out, _ = leader.communicate(b"go\ngo\n")
         child = int(out)
@@ -171,6 +173,7 @@ def test_other_runs_are_not_counted(marker: str) -> None:
 def test_what_is_there_at_one_moment_can_be_asked_for(marker: str) -> None:
     assert find_marked(marker) == []
     planted = subprocess.Popen(_SLEEPER, env=marked(marker))
+    until(lambda: bool(find_marked(marker)))
     (found,) = find_marked(marker)
     assert isinstance(found, Leftover)
     assert (found.pid, found.ppid, found.zombie) == (planted.pid, os.getpid(), False)

@@ -79,7 +79,8 @@ def _step(body: Body) -> str:
 
 def _diagnosis(body: Body) -> str:
     diagnosis = body.get("diagnosis") or {}
-    return f"ticket {body.get('ticket')}: {diagnosis.get('summary')} (by {diagnosis.get('source')})"
+    first = "preliminary, " if diagnosis.get("preliminary") else ""
+    return f"ticket {body.get('ticket')}: {diagnosis.get('summary')} ({first}by {diagnosis.get('source')})"
 
 
 def _action(body: Body) -> str:

@@ -19,8 +19,12 @@ class Feed:
     new among them is handed out here, so that a wait does not miss the one frame that it waits for.
     """
 
-    def __init__(self, follower: Follower, topics: Iterable[str] | None, *, patient: bool = False) -> None:
+    def __init__(
+        self, follower: Follower, topics: Iterable[str] | None, *, patient: bool = False, asked_at: float = 0.0
+    ) -> None:
         self.follower = follower
+        self.asked_at = asked_at
+        """Wall time of the daemon when we asked to join."""
         self.gaps: list[str] = []
         """Reasons of the resyncs since the caller last emptied this."""
         self.notices: list[str] = []
@@ -30,11 +34,12 @@ class Feed:
         self._outcomes: dict[str, Outcome] = {}
         self._topics = None if topics is None else tuple(topics)
         self._boot_id = follower.boot_id
-        self._history = self._tail_after(0)
-        self._seq = self._history[-1].header.seq if self._history else 0
+        # What came while we joined is in the tail as well, but it is still to be handed out.
+        self._seq = follower.snapshot_seq
+        self._history = [frame for frame in self._tail_after(0) if frame.header.seq <= self._seq]
 
     def history(self) -> list[Frame]:
-        """What the daemon still remembered when we joined, oldest first."""
+        """What the daemon still remembered when we joined, oldest first; what it said since comes from ``poll``."""
         return list(self._history)
 
     def go_on_after(self, seq: int) -> bool:

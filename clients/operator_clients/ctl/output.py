@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from operator_clients.format import time_of_day
+
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _STATE_STYLES = {
     "up": "green",
@@ -111,11 +113,7 @@ def count(number: int, noun: str) -> str:
 
 def clock(wall_ts: object) -> str:
     """Local time of day of a wall-clock stamp, or a dash."""
-    if not isinstance(wall_ts, int | float):
-        return "-"
-    import time
-
-    return time.strftime("%H:%M:%S", time.localtime(wall_ts))
+    return time_of_day(wall_ts) if isinstance(wall_ts, int | float) else "-"
 
 
 def maps(value: object) -> list[Mapping[str, Any]]:

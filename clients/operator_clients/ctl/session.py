@@ -57,14 +57,14 @@ class Session:
         from operator_clients.ctl.feed import Feed
         from operator_protocol.follow import Follower  # dataclasses and the models: only for who follows
 
-        self.ask("ping", deadline_s=_PING_S)
+        asked_at = float(self.ask("ping", deadline_s=_PING_S)["wall_ts"])
         follower = Follower(self.endpoint, topics=topics)
         try:
             follower.join(JOIN_S)
         except BaseException:
             follower.close()
             raise
-        return Feed(follower, topics, patient=patient)
+        return Feed(follower, topics, patient=patient, asked_at=asked_at)
 
     def perform(self, cmd: str, args: Mapping[str, Any] | None = None, *, deadline_s: float = 60.0) -> Body:
         """Send a long command and wait for its outcome."""

@@ -111,7 +111,8 @@ def _moved(data: Map) -> str:
 
 def _diagnosed(data: Map) -> str:
     diagnosis = _map(data.get("diagnosis"))
-    return f"diagnosed: {_text(diagnosis.get('summary'))} (by {_text(diagnosis.get('source'))})"
+    first = "preliminary, " if diagnosis.get("preliminary") else ""
+    return f"diagnosed: {_text(diagnosis.get('summary'))} ({first}by {_text(diagnosis.get('source'))})"
 
 
 def _acted(action: Map) -> str:

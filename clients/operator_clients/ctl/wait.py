@@ -77,7 +77,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
 
 
 def _await(feed: Feed, event: str, where: Sequence[Where], until: float) -> Frame | None:
-    frames = since_last_owed_injection(feed.history(), list(feed.follower.state.faults.values()))
+    frames = what_counts(feed.history(), list(feed.follower.state.faults.values()), feed.asked_at)
     while True:
         for frame in frames:
             if frame.topic == event and all(holds(frame.body, condition) for condition in where):
@@ -90,12 +90,13 @@ def _await(feed: Feed, event: str, where: Sequence[Where], until: float) -> Fram
         frames = feed.poll(left_s)
 
 
-def since_last_owed_injection(history: Sequence[Frame], faults: Sequence[Fault]) -> list[Frame]:
-    """Those frames of ``history`` that a wait counts.
+def what_counts(history: Sequence[Frame], faults: Sequence[Fault], asked_at: float) -> list[Frame]:
+    """Those frames of ``history`` that a wait counts that was asked for at ``asked_at`` (wall time of the daemon).
 
     They begin at the instant of the last injection of an owed fault. The ``fault.injected`` frame comes a little
     after that instant, and what the injection caused may have been published in between; so the fault's own
-    ``injected_at`` counts as well as the frame's place in the series.
+    ``injected_at`` counts as well as the frame's place in the series. Without such a fault they begin when we asked: a
+    join that had to be tried again finds in its history what happened meanwhile.
     """
     owed = {fault.id for fault in faults if fault.owed}
     injections = [frame for frame in history if frame.topic == topics.FAULT_INJECTED and frame.body.get("id") in owed]
@@ -105,7 +106,7 @@ def since_last_owed_injection(history: Sequence[Frame], faults: Sequence[Fault])
         return [frame for frame in history if frame.header.seq >= header.seq or frame.header.wall_ts >= since]
     # The daemon forgot the frame (its tails are bounded), but not the fault.
     instants = [fault.injected_at for fault in faults if fault.owed and fault.injected_at is not None]
-    return [frame for frame in history if frame.header.wall_ts >= max(instants)] if instants else []
+    return [frame for frame in history if frame.header.wall_ts >= max(instants, default=asked_at)]
 
 
 def check_topic(event: str) -> None:

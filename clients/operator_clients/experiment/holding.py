@@ -45,12 +45,21 @@ class Watch:
         self.worst: Scalar = None
         """What was measured where it was furthest from holding, for comparisons of numbers."""
         self.last = Verdict(None, None, None)
+        self.known_at = float("-inf")
+        """When it was last known whether it holds."""
         self._broken_since: float | None = None
 
-    def check(self, read: Read, now: float) -> bool:
-        """Look once; False when it has been broken for longer than is put up with."""
+    def check(self, read: Read, now: float, *, excused: bool = False) -> bool:
+        """Look once; False when it has been broken for longer than is put up with.
+
+        While it is ``excused`` that nothing is known, that is no break; one that began before goes on.
+        """
         self.last = self.condition.judge(read)
         self._note_worst()
+        if self.last.holds is not None:
+            self.known_at = now
+        elif excused:
+            return True
         if self.last.holds:
             self._broken_since = None
             return True

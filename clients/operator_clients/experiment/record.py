@@ -12,12 +12,10 @@ from typing import NamedTuple
 from operator_clients.ctl.describe import describe
 from operator_protocol import topics
 from operator_protocol.errors import BadRequest
-from operator_protocol.frames import Frame
+from operator_protocol.frames import Frame, told_late_s
 from operator_protocol.models import Fault, Violation, WorkloadSample
 from operator_protocol.records import from_body
 
-_MAX_FRAME_DELAY_S = 5.0
-"""An ``injected_at`` further than this before its frame would be another clock's time."""
 STAMPS_S = 0.002
 """Two stamps of one instant, one of them carried over from the wall clock, are at most this far apart."""
 _TOLD = {
@@ -195,8 +193,7 @@ def _follow(track: Track, frame: Frame, fault: Fault) -> None:
     if fault.state != "countdown":
         track.fault = fault
     if frame.topic == topics.FAULT_INJECTED and track.injected is None:
-        delay_s = frame.header.wall_ts - (fault.injected_at or frame.header.wall_ts)
-        track.injected = at - (delay_s if 0 <= delay_s <= _MAX_FRAME_DELAY_S else 0.0)
+        track.injected = at - told_late_s(frame.header.wall_ts, fault.injected_at)
     elif frame.topic == topics.FAULT_RECOVERING and track.recovering is None:
         track.recovering = at
     elif frame.topic == topics.FAULT_RECOVERED:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from operator_clients.ctl.feed import Feed
@@ -11,7 +12,7 @@ from operator_clients.experiment.holding import Watch, figure
 from operator_clients.experiment.live import Live
 from operator_clients.experiment.outcome import Expectation, Stop
 from operator_clients.experiment.record import Record
-from operator_clients.experiment.world import World
+from operator_clients.experiment.world import SAMPLE_STALE_S, World
 from operator_clients.format import duration
 from operator_protocol.codec import Body
 from operator_protocol.events import Outcome
@@ -20,6 +21,7 @@ from operator_protocol.frames import Frame
 _TICK_S = 0.25
 _SILENT_S = 2.0
 """A daemon that lives lets us hear of it every second."""
+_FIRST_FRAME_S = 10.0
 COMMAND_S = 60.0
 SIGNALS = {2: "Ctrl+C", 15: "SIGTERM", 1: "SIGHUP"}
 
@@ -90,13 +92,17 @@ class Stage:
         """For the line of figures."""
         self._interrupts = interrupts
         self._outcomes: dict[str, Outcome] = {}
-        self._heard = 0
+        self._obeyed = 0
+        # On the daemon's clock, as all that is judged.
+        self._heard_at = float("-inf")
+        self._silent_since = float("inf")
+        self._heard_again_at = float("-inf")
 
     def start(self) -> None:
-        """Zero of all times is now."""
-        until = time.monotonic() + 2 * _TICK_S
+        """Zero of all times is the first frame, which tells the daemon's clock; there is one with each heartbeat."""
+        until = time.monotonic() + _FIRST_FRAME_S
         while not self.frames and time.monotonic() < until:
-            self.pump(_TICK_S)  # the first frame tells the daemon's clock
+            self.pump(_TICK_S)
         self.began = self.world.now()
 
     def elapsed_s(self, at: float | None = None) -> float:
@@ -114,17 +120,17 @@ class Stage:
         the daemon is gone.
         """
         hit = False
-        broken: Watch | None = None
+        broken = ""
+        # Judged as of each frame's own time: what it follows is not old because we are late. As of now comes last.
         frames = self.feed.poll(timeout_s)
         for frame in (*frames, None):
             if frame is not None:
                 self.frames.append(frame)
                 self.world.see(frame)
                 self.record.see(frame)
-            now = self.world.now()
-            # All are asked, so that each knows how long it was broken.
-            judged = [(watch, watch.check(self.world.read_throughout, now)) for watch in self.watches]
-            broken = broken or next((watch for watch, good in judged if not good and not self._unheard(watch)), None)
+                self._hear(frame.header.mono_ts)
+            found = self._judge(self.world.now() if frame is None else frame.header.mono_ts)
+            broken = broken or found
             hit = hit or (check is not None and check())
         self._outcomes.update(self.feed.take_outcomes())
         if self.feed.gaps:
@@ -133,9 +139,8 @@ class Stage:
             self.world.resynced(self.feed.follower.state)
         self._show()
         self._obey()
-        if broken is not None:
-            allowed = f" for over {duration(broken.tolerate_s)}" if broken.tolerate_s else ""
-            raise Stop("failed", f"while the steps ran, a condition did not hold{allowed}: {broken.told()}")
+        if broken:
+            raise Stop("failed", f"while the steps ran, a condition did not hold{broken}")
         return hit
 
     def until(self, check: Callable[[], bool], within_s: float) -> bool:
@@ -165,15 +170,36 @@ class Stage:
             raise ended.error
         return ended.result or {}
 
-    def _unheard(self, watch: Watch) -> bool:
-        """Nothing is known because the daemon itself is silent; whether it is gone turns out in a few seconds."""
-        return watch.last.holds is None and self.feed.follower.age_s() > _SILENT_S
+    def _hear(self, at: float) -> None:
+        if float("-inf") < self._heard_at < at - _SILENT_S:
+            self._silent_since, self._heard_again_at = self._heard_at, at
+        self._heard_at = max(self._heard_at, at)
+
+    def _judge(self, at: float) -> str:
+        """Of a watched condition that has been broken for too long by then: what it was allowed, and how it stands."""
+        read = partial(self.world.read_throughout, at=at)
+        # All are asked, so that each knows how long it was broken.
+        judged = [(watch, watch.check(read, at, excused=self._unheard(watch, at))) for watch in self.watches]
+        for watch, good in judged:
+            if not good:
+                return f"{f' for over {duration(watch.tolerate_s)}' if watch.tolerate_s else ''}: {watch.told()}"
+        return ""
+
+    def _unheard(self, watch: Watch, at: float) -> bool:
+        """Whether the daemon itself was silent, which would explain that nothing is known.
+
+        If it is gone, that turns out in a few seconds. If it is back, a sample is due at once; and one silence explains
+        only what was known until it began, or one that falters again and again would hide a load that has ended.
+        """
+        if at - self._heard_at > _SILENT_S:
+            return True
+        return at - self._heard_again_at <= SAMPLE_STALE_S and watch.known_at >= self._silent_since
 
     def _obey(self) -> None:
         signum = self._interrupts.signum
         if signum is None:
             return
-        news, self._heard = self._interrupts.count > self._heard, self._interrupts.count
+        news, self._obeyed = self._interrupts.count > self._obeyed, self._interrupts.count
         if not self.deaf:
             name = SIGNALS.get(signum, f"signal {signum}")
             raise Stop("interrupted" if signum == 2 else "terminated", f"interrupted by {name}")

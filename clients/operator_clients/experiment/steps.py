@@ -80,9 +80,11 @@ def perform_step(stage: Stage, step: Step, number: int) -> str:
             return _restart(stage, step, number)
 
 
-def _acted(stage: Stage, step: Step, at: float, what: str) -> None:
-    """Something was changed at ``at``: what was seen before says nothing any more, and waits count from here."""
-    stage.world.acted_at = at
+def _acted(stage: Stage, step: Step, at: float, what: str, *, done_at: float | None = None) -> None:
+    """Something was changed from ``at`` to ``done_at``: waits count from its begin, and what was seen before its end
+    says nothing any more.
+    """
+    stage.world.acted_at = at if done_at is None else done_at
     stage.notes.last = Anchor(at, what)
     if step.name:
         stage.notes.anchors[step.name] = stage.notes.last
@@ -94,7 +96,7 @@ def _load(stage: Stage, step: LoadStep, number: int) -> str:
         args["rate"] = step.rate
     at = stage.world.now()
     stage.perform("workload", args, deadline_s=COMMAND_S)
-    _acted(stage, step, at, f"step {number}")
+    _acted(stage, step, at, f"step {number}", done_at=stage.world.now())
     return ""
 
 
@@ -102,7 +104,7 @@ def _restart(stage: Stage, step: RestartStep, number: int) -> str:
     name = stage.world.named(step.process)
     at = stage.world.now()
     stage.perform("restart", {"name": name}, deadline_s=COMMAND_S)
-    _acted(stage, step, at, f"the restart of {name} (step {number})")
+    _acted(stage, step, at, f"the restart of {name} (step {number})", done_at=stage.world.now())
     return ""
 
 

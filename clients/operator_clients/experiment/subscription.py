@@ -3,7 +3,7 @@
 from operator_clients.experiment.model import ExpectStep, Experiment, RestartStep, WaitStep
 from operator_protocol import topics
 
-_ALWAYS = ("cluster.", "workload.", "violation.", "ticket.", "fault.", "agent.diagnosis")
+_ALWAYS = ("cluster.", "workload.", "violation.", "ticket.", "fault.", "agent.diagnosis", topics.HEARTBEAT)
 _STATES = "process."
 
 

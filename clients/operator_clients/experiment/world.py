@@ -24,7 +24,7 @@ from operator_protocol.state import State
 
 _REFERENCE = re.compile(r"\$([a-z][a-z0-9_-]*)")
 _LOOK_STALE_S = 5.0
-_SAMPLE_STALE_S = 3.5
+SAMPLE_STALE_S = 3.5
 _STALE_GAPS = 3.0
 """A source that speaks less often is stale after so many of its own intervals."""
 
@@ -67,7 +67,7 @@ class World:
         self.targets: dict[str, str] = {}
         """``target`` and the names of fault steps → the nodes that were hit."""
         self.looks = Source("look at the cluster", _LOOK_STALE_S)
-        self.samples = Source("sample of the load", _SAMPLE_STALE_S)
+        self.samples = Source("sample of the load", SAMPLE_STALE_S)
         self._clock = clock
         self._offset_s: float | None = None
         self._latest = float("-inf")
@@ -116,15 +116,16 @@ class World:
         """What a quantity is now, as far as it was seen after the experiment last changed something."""
         return self._read(path, self.acted_at)
 
-    def read_throughout(self, path: Path) -> Reading:
-        """What a quantity is now, for what is watched before and after a change alike."""
-        return self._read(path, float("-inf"))
+    def read_throughout(self, path: Path, at: float | None = None) -> Reading:
+        """The same for what is watched before and after a change alike; ``at`` the last frame instead of now."""
+        return self._read(path, float("-inf"), at)
 
-    def _read(self, path: Path, after: float) -> Reading:
+    def _read(self, path: Path, after: float, at: float | None = None) -> Reading:
+        now = self.now() if at is None else at
         path = tuple(self.named(part) for part in path)
         if path == ("baseline",):
             path = ("workload", "baseline")
-        readers: Mapping[str, Callable[[Path, float], Reading]] = {
+        readers: Mapping[str, Callable[[Path, float, float], Reading]] = {
             "cluster": self._cluster,
             "workload": self._workload,
             "node": self._node,
@@ -132,14 +133,14 @@ class World:
         }
         root, rest = path[0], path[1:]
         if root in readers:
-            return readers[root](rest, after)
+            return readers[root](rest, now, after)
         if root == "violations":
-            trouble = self.looks.trouble(self.now(), after)
+            trouble = self.looks.trouble(now, after)
             return Reading(None if trouble else violations_value(self.state, rest), trouble)
         return Reading(len(self.state.tickets if root == "tickets" else self.state.faults))
 
-    def _cluster(self, rest: Path, after: float) -> Reading:
-        if trouble := self.looks.trouble(self.now(), after):
+    def _cluster(self, rest: Path, now: float, after: float) -> Reading:
+        if trouble := self.looks.trouble(now, after):
             return Reading(None, trouble)
         value = cluster_value(self.state, rest[0])
         health = self.state.cluster
@@ -147,23 +148,23 @@ class World:
             value, "" if value is not None else (health.reason if health else "") or "the cluster is unknown"
         )
 
-    def _workload(self, rest: Path, after: float) -> Reading:
-        if trouble := self.samples.trouble(self.now(), after):
+    def _workload(self, rest: Path, now: float, after: float) -> Reading:
+        if trouble := self.samples.trouble(now, after):
             return Reading(None, trouble)
         value = workload_value(self.state.workload[-1], rest)
         told = "the load has no baseline yet" if rest[0] in ("baseline", "threshold") else "the load has no such figure"
         return Reading(value, "" if value is not None else told)
 
-    def _node(self, rest: Path, after: float) -> Reading:
+    def _node(self, rest: Path, now: float, after: float) -> Reading:
         node = self.state.nodes.get(rest[0])
         if node is None:
             return Reading(None, f"there is no node {rest[0]!r}")
-        if trouble := self.looks.trouble(self.now(), after):
+        if trouble := self.looks.trouble(now, after):
             return Reading(None, trouble)
         value = node_value(node, rest[1:])
         return Reading(value, "" if value is not None else f"{rest[0]} has no {'.'.join(rest[1:])} now")
 
-    def _process(self, rest: Path, _after: float) -> Reading:
+    def _process(self, rest: Path, _now: float, _after: float) -> Reading:
         process = self.state.processes.get(rest[0])
         if process is None:
             return Reading(None, f"there is no process {rest[0]!r}")

@@ -7,7 +7,7 @@ from typing import Final
 
 from operator_clients.viewer.canvas import Pen
 from operator_clients.viewer.compose import draw
-from operator_clients.viewer.keys import ESCAPE_DELAY_S, Keyboard, TerminalGone
+from operator_clients.viewer.keys import Keyboard, TerminalGone
 from operator_clients.viewer.screen import Screen
 from operator_clients.viewer.session import Session
 from operator_clients.viewer.signals import Interrupted, Signals
@@ -72,7 +72,9 @@ class App:
     def _loop(self) -> int:
         inputs = [*self._session.follower.fds(), self._keyboard.fd, self._signals.fileno()]
         while True:
-            ready, _, _ = select.select([*inputs, *self._session.fds()], [], [], self._patience_s(time.monotonic()))
+            outputs = [self._screen.out] if self._screen.behind else []
+            patience_s = self._patience_s(time.monotonic())
+            ready, _, _ = select.select([*inputs, *self._session.fds()], outputs, [], patience_s)
             now = time.monotonic()
             self._take_signals()
             self._take_keys(now, readable=self._keyboard.fd in ready)
@@ -85,6 +87,7 @@ class App:
             if now >= self._tick_at:
                 self._changed = True
                 self._tick_at = now + (_MOVING_TICK_S if self._session.moving(now) else _TICK_S)
+            self._screen.catch_up()
             if self._draw_at() <= now:
                 self._draw()
 
@@ -94,7 +97,7 @@ class App:
         return max(0.0, min(now + self._session.patience_s, self._tick_at, self._escape_at, self._draw_at()) - now)
 
     def _draw_at(self) -> float:
-        if not self._changed:
+        if not self._changed or self._screen.behind:
             return float("inf")
         if self._drawn_at == float("-inf") and self._session.follower.status == "joining":
             return self._started_at + FIRST_PICTURE_S
@@ -134,7 +137,8 @@ class App:
     def _take_keys(self, now: float, *, readable: bool) -> None:
         if readable:
             keys = self._keyboard.read()
-            self._escape_at = now + ESCAPE_DELAY_S if self._keyboard.waiting else float("inf")
+            patience_s = self._keyboard.patience_s
+            self._escape_at = float("inf") if patience_s is None else now + patience_s
         elif now >= self._escape_at:
             keys = self._keyboard.flush()
             self._escape_at = float("inf")

@@ -9,7 +9,7 @@ from operator_clients.format import age
 from operator_clients.viewer.interaction import Filter
 from operator_clients.viewer.keymap import KEYMAP, REPLAY_KEYMAP, Action, Binding, key_label
 from operator_clients.viewer.layout import MIN_HEIGHT, MIN_WIDTH, Size
-from operator_clients.viewer.panels.paper import hanging, line, paragraph, shortened, sides
+from operator_clients.viewer.panels.paper import hanging, line, paragraph, shortened, sides, typed
 from operator_clients.viewer.shell import Notice, Shell, Tape
 from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, NODE, STRONG, TONE, WARN
 from operator_clients.viewer.timeline import recorded_at, timeline
@@ -122,9 +122,11 @@ def _keys_line(shell: Shell, keymap: tuple[Binding, ...], width: int) -> Text:
 
 def _prompt(written: Filter, width: int) -> Text:
     """The filter as it is typed."""
-    wrong = (f"  plain text: {written.error}", WARN) if written.error else ""
-    left = line((" /", f"{STRONG} {INFO}"), (written.text, STRONG), ("▏", INFO), wrong)
-    return sides(left, line(("ENTER keep  ESC all lines ", DIM)), width)
+    wrong = line((f"  plain text: {written.error}", WARN)) if written.error else line()
+    right = line(("ENTER keep  ESC all lines ", DIM))
+    room = width - right.cell_len - 1
+    left = typed(" /", written.text, room - min(wrong.cell_len, room // 2))
+    return sides(Text.assemble(left, wrong), right, width)
 
 
 def _notice_lines(notice: Notice, width: int) -> list[Text]:

@@ -16,6 +16,7 @@ from operator_protocol.stdio import fill_closed_streams
 if TYPE_CHECKING:
     from operator_clients.viewer.session import Session
     from operator_clients.viewer.signals import Signals
+    from operator_protocol.recording import Recording
 
 REFUSED = 1
 USAGE = 2
@@ -89,10 +90,7 @@ def _replay(options: argparse.Namespace) -> int:
     try:
         with Recording.open(recording_path(options.replay)) as recording:
             if options.export is not None:
-                from operator_clients.viewer.export.exporting import export
-
-                export(recording, options)
-                return 0
+                return _export(options, recording)
             start_s = 0.0 if options.start is None else when.within(recording, options.start)
             with Signals() as signals:
                 replay = Replay(recording, speed=options.speed or 1.0, at_s=start_s)
@@ -100,6 +98,19 @@ def _replay(options: argparse.Namespace) -> int:
     except (NotFound, BadRequest, Unavailable) as error:
         print(f"operator-viewer: {error}", file=sys.stderr)
         return REFUSED
+
+
+def _export(options: argparse.Namespace, recording: "Recording") -> int:
+    from operator_clients.viewer.export.exporting import export
+    from operator_clients.viewer.signals import ENDING, Interrupted, Signals
+
+    try:
+        # A film takes a while; what of it is written when somebody has enough is taken away.
+        with Signals(ENDING) as signals, signals.breakable():
+            export(recording, options)
+    except Interrupted as interruption:
+        return 128 + interruption.signum
+    return 0
 
 
 def _show(options: argparse.Namespace, session: "Session", signals: "Signals") -> int:

@@ -61,7 +61,7 @@ def draw(view: View, shell: Shell, size: Size, pen: Pen) -> Drawn:
 def _dashboard(canvas: Canvas, view: View, shell: Shell) -> Extent:
     tall = canvas.size.height > MIN_HEIGHT
     footer_lines = bars.footer_lines(shell, tall=tall)
-    layout = arrange(canvas.size, footer_lines, view.focus, view.zoom)
+    layout = arrange(canvas.size, footer_lines, view.focus, view.zoom, notes=view.notes)
     extent = Extent()
     if shell.joined:
         canvas.place(layout.header, bars.header(view, shell, layout.header.width))

@@ -145,7 +145,7 @@ class Errands:
         self._errands: list[Errand] = []
 
     def run(self, words: Sequence[str], text: str) -> None:
-        """Begin one. Raises ``OSError`` where no process can be started."""
+        """Begin one. Raises ``OSError``, and ``UnicodeEncodeError`` for what the locale cannot pass on."""
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             reader, writer = os.pipe()
             ours.callback(os.close, reader)

@@ -7,6 +7,7 @@ open file, and a writer that meets ``EAGAIN`` leaves half a screen (rich#2614).
 import contextlib
 import errno
 import os
+import re
 import termios
 from typing import Any, TypeAlias
 
@@ -14,6 +15,8 @@ from operator_protocol.errors import OperatorError
 
 ESCAPE_DELAY_S = 0.05
 """An escape byte that nothing follows within this time was the key."""
+PASTE_DELAY_S = 2.0
+"""A paste that goes on no more within this time is over. Over a slow line it comes in pieces, none of them keys."""
 _READ_BYTES = 1024
 _LFLAG, _IFLAG, _CC = 3, 0, 6
 _Mode: TypeAlias = list[Any]
@@ -36,7 +39,11 @@ PASTED = "pasted:"
 _PASTE, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 _MAX_PASTE = 4_096
 _STRINGS = (b"P", b"X", b"]", b"^", b"_")
-"""What follows an escape where a terminal, not a person, sends text."""
+"""What follows an escape where a terminal, not a person, sends text: what it answers to whoever asked it before us."""
+_STRING_END = re.compile(rb"\x07|\x1b\\|\x18|\x1a")
+_MAX_STRING = 1_024
+_MOUSE, _CONSOLE_KEY = b"\x1b[M", b"\x1b[["
+"""What begins a click as the oldest terminals tell it (three bytes follow), and F1 to F5 of the Linux console (one)."""
 
 
 class TerminalGone(OperatorError):
@@ -52,9 +59,11 @@ class Decoder:
         """What came of a paste that is not over; None outside of one."""
 
     @property
-    def waiting(self) -> bool:
-        """True while an escape sequence, or a lone escape key, or a paste is not complete."""
-        return bool(self._pending) or self._pasted is not None
+    def patience_s(self) -> float | None:
+        """How long to wait for the rest of a sequence, a character or a paste; None while nothing is begun."""
+        if self._pasted is not None:
+            return PASTE_DELAY_S
+        return ESCAPE_DELAY_S if self._pending else None
 
     def feed(self, data: bytes) -> list[str]:
         """The keys in ``data``; the beginning of a sequence is kept for the next call."""
@@ -138,15 +147,27 @@ def _escape(data: bytes) -> tuple[int, str]:
     kind = data[1:2]
     if kind == b"\x1b":
         return 1, "esc"
+    if kind in _STRINGS:
+        return _string(data)
     if kind == b"O":
         return (0, "") if len(data) < 3 else (3, _FINAL.get(chr(data[2]), "enter" if data[2:3] == b"M" else ""))
     if kind != b"[":
         # Not the beginning of a terminal's answer: over a slow line the escape key and the next one arrive as one.
-        return (2, "") if kind in _STRINGS or not kind.isascii() else (1, "esc")
+        return (1, "esc") if kind.isascii() else (2, "")
+    for begin, length in ((_MOUSE, 6), (_CONSOLE_KEY, 4)):
+        if data.startswith(begin):
+            return (length, "") if len(data) >= length else (0, "")
     for end in range(2, min(len(data), _MAX_SEQUENCE)):
         if 0x40 <= data[end] <= 0x7E:
             return end + 1, _sequence(data[2:end].decode("ascii", "replace"), chr(data[end]))
     return (len(data), "") if len(data) >= _MAX_SEQUENCE else (0, "")
+
+
+def _string(data: bytes) -> tuple[int, str]:
+    """All of it up to its end: a colour that a terminal tells has an ``r`` in it, which would recover."""
+    if end := _STRING_END.search(data, 2):
+        return end.end(), ""
+    return (len(data), "") if len(data) >= _MAX_STRING else (0, "")
 
 
 def _sequence(parameters: str, final: str) -> str:
@@ -204,9 +225,9 @@ class Keyboard:
                 _set_mode(self.fd, saved)
 
     @property
-    def waiting(self) -> bool:
-        """True while more bytes, or their absence for ``ESCAPE_DELAY_S``, decide what a key was."""
-        return self._decoder.waiting
+    def patience_s(self) -> float | None:
+        """How long to wait before ``flush`` while more bytes, or their absence, decide what a key was; else None."""
+        return self._decoder.patience_s
 
     def read(self) -> list[str]:
         """The keys that were pressed; call it when ``fd`` is readable. Raises ``TerminalGone`` at its end."""
@@ -219,5 +240,5 @@ class Keyboard:
         return self._decoder.feed(data)
 
     def flush(self) -> list[str]:
-        """Call it when nothing came for ``ESCAPE_DELAY_S`` while ``waiting``."""
+        """Call it when nothing came for ``patience_s``."""
         return self._decoder.flush()

@@ -9,6 +9,8 @@ Zoom = Literal["normal", "half", "full"]
 
 _ALL: tuple[PanelName, ...] = ("narration", "cluster", "workload", "monitor", "agent")
 _STORY_ROWS = 6
+_NOTES_ROWS = 11
+"""The longest of the shipped notes at 80 columns, with what stands around it."""
 _PAIR_ROWS = 8
 
 MIN_WIDTH = 80
@@ -59,15 +61,18 @@ def too_small(size: Size) -> bool:
     return size.width < MIN_WIDTH or size.height < MIN_HEIGHT
 
 
-def arrange(size: Size, below: int = 1, focus: PanelName | None = None, zoom: Zoom = "normal") -> Layout:
+def arrange(
+    size: Size, below: int = 1, focus: PanelName | None = None, zoom: Zoom = "normal", *, notes: bool = False
+) -> Layout:
     """The layout for ``size``, which must not be too small, with so many lines left for the footer.
 
-    A zoomed panel leaves the others as much as they need to be whole, or no place at all.
+    With ``notes`` in the place of the story it is what grows first. A zoomed panel leaves the others as much as they
+    need to be whole, or no place at all.
     """
     body = Rect(0, 1, size.width, size.height - 1 - below)
     wide = size.width >= _THREE_COLUMNS_FROM[0] and size.height >= _THREE_COLUMNS_FROM[1]
     if focus is None or zoom == "normal":
-        panels = _three_columns(body) if wide else _two_columns(body)
+        panels = _three_columns(body) if wide else _two_columns(body, _NOTES_ROWS if notes else 0)
     elif zoom == "full":
         panels = {focus: body}
     else:
@@ -111,11 +116,14 @@ def _half_below(body: Rect, focus: PanelName, others: list[PanelName]) -> dict[P
     return panels
 
 
-def _two_columns(body: Rect) -> dict[PanelName, Rect]:
-    """The story over the whole width; below it what is measured, below that who watches and who thinks."""
+def _two_columns(body: Rect, story_rows: int) -> dict[PanelName, Rect]:
+    """The story over the whole width; below it what is measured, below that who watches and who thinks.
+
+    The story gets ``story_rows``, as far as the others stay whole.
+    """
     spare = body.height - (MIN_HEIGHT - 2)
-    top = 6 + spare // 8
-    middle = 8 + spare // 4
+    top = max(_STORY_ROWS + spare // 8, min(_STORY_ROWS + spare, story_rows))
+    middle = min(_PAIR_ROWS + spare // 4, body.height - top - _PAIR_ROWS)
     bottom = body.height - top - middle
     left = max(43, body.width * 42 // 100)
     right = body.width - left

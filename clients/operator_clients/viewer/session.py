@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from operator_clients.console_address import console_address
+from operator_clients.console_address import NO_CONSOLE, console_address
 from operator_clients.format import clean
 from operator_clients.viewer.chronicle import LogLine
 from operator_clients.viewer.errands import Errands
+from operator_clients.viewer.inflight import InFlight
 from operator_clients.viewer.interaction import Extent, Interaction
 from operator_clients.viewer.keymap import KEYMAP, Action, Binding, binding_of
 from operator_clients.viewer.keys import PASTED, typed_text
@@ -18,10 +19,8 @@ from operator_clients.viewer.shell import Notice, Shell, start_command
 from operator_clients.viewer.source import Source
 from operator_clients.viewer.story import Story
 from operator_clients.viewer.view import FRESH_S
-from operator_protocol.errors import Conflict, OperatorError
 from operator_protocol.events import Event, FrameSeen, Joined, Outcome, Resynced, StatusChanged
 from operator_protocol.frames import Frame
-from operator_protocol.requests import unreachable
 
 BUS_S = 0.25
 """``Follower.fds``: look at it this often at least."""
@@ -32,16 +31,6 @@ SAME_KEY_S = 0.6
 CONSOLE_S = 1.0
 """Between two looks for the web console."""
 CONSOLE_SHOWN_S = 20.0
-_DEADLINE_S = 60.0
-_LONGER_S = {"approve": 660.0, "act": 660.0, "diagnose": 180.0, "recover": 120.0, "restart": 120.0}
-"""An action waits for its turn as long as for its approval, and is then verified; a model may think for a while."""
-READS = frozenset(
-    {
-        *("action", "actions", "activity", "devops", "export", "fault.check", "faults", "hello"),
-        *("messages", "ping", "presence", "processes", "snapshot", "status", "ticket", "tickets"),
-    }
-)
-"""Commands that change nothing; a test holds them to the daemon's own table."""
 
 
 class Session:
@@ -63,17 +52,18 @@ class Session:
         self.finished = False
         """Set once the person asked to leave."""
         self._start_command = start_command(follower.endpoint)
+        self._in_flight = InFlight(follower, self._start_command, readonly=readonly)
         self._joined = False
         self._notice: Notice | None = None
         self._resynced = ""
         self._resynced_until = 0.0
-        self._pending: dict[str, str] = {}
-        self._then: dict[str, Then] = {}
         self._errands = Errands(follower.endpoint, key_file)
         self._mono = 0.0
         self._finished_with = ("", 0.0)
         """The last key that went to an overlay or the filter, and when."""
-        self._console = ""
+        self._console = NO_CONSOLE
+        self._greeting: Notice | None = None
+        """What is said of it: it gives the last line back to the keys as soon as one is pressed."""
         self._console_at = 0.0
 
     def observe(self, events: Iterable[Event], mono: float, wall: float) -> list[LogLine]:
@@ -100,6 +90,8 @@ class Session:
     def press(self, key: str, mono: float) -> None:
         """Do what ``key`` is bound to; a key that is not bound does nothing."""
         self._mono = mono
+        if self._notice is self._greeting:
+            self._notice = None
         if key.startswith(PASTED):
             self._paste(key.removeprefix(PASTED), mono)
         elif key == "ctrl+c":
@@ -177,6 +169,9 @@ class Session:
             self._errands.run(words, text)
         except OSError as error:
             self._notice = Notice(f"cannot start operatorctl: {error.strerror}", "bad", self._mono + NOTICE_S)
+        except UnicodeEncodeError as error:
+            told = f"the locale of this terminal has no {error.object[error.start]!r}: run it where it is UTF-8"
+            self._notice = Notice(clean(told), "bad", self._mono + NOTICE_S)
 
     def _quit(self) -> None:
         self.finished = True
@@ -221,7 +216,7 @@ class Session:
             age_s=self.follower.age_s(),
             resynced=self._resynced if mono < self._resynced_until else "",
             notice=self._notice if self._notice and mono < self._notice.until else None,
-            pending=(*filter(None, self._pending.values()), *self._errands.pending()),
+            pending=(*self._in_flight.names(), *self._errands.pending()),
             console=self._console,
             ui=self.ui,
             overlays=self.overlays.see(self.follower.state),
@@ -246,8 +241,9 @@ class Session:
             return
         self._console_at = mono + CONSOLE_S
         found = console_address(self.follower.endpoint)
-        if found and not self._console:
-            self._notice = Notice(f"the web console is at {found}", "info", mono + CONSOLE_SHOWN_S)
+        if found.url and not self._console.url:
+            text = f"the web console is at {found.url} (? tells of its token)"
+            self._notice = self._greeting = Notice(text, "info", mono + CONSOLE_SHOWN_S)
         self._console = found
 
     def ask(
@@ -257,30 +253,13 @@ class Session:
 
         A ``quiet`` one is not told of in the footer: nobody asked for it by a key.
         """
-        error = self._refusal(cmd)
+        error = self._in_flight.send(cmd, args, then, joined=self._joined, quiet=quiet)
         if error is None:
-            try:
-                command_id = self.follower.send(cmd, args, deadline_s=_deadline_s(cmd, args))
-            except OperatorError as raised:
-                error = raised
-            else:
-                self._pending[command_id] = "" if quiet else cmd
-                if then is not None:
-                    self._then[command_id] = then
-                return
+            return
         if not quiet:
             self._notice = Notice(clean(str(error)), "warn", mono + NOTICE_S)
         if then is not None:
             then(Outcome("", cmd, None, error))
-
-    def _refusal(self, cmd: str) -> OperatorError | None:
-        """Why this viewer does not even send it."""
-        if self.readonly and cmd not in READS:
-            return Conflict(f"read-only: {cmd} changes something", "start a viewer without --readonly")
-        if not self._joined or self.follower.status in ("stale", "lost"):
-            error = unreachable(self.follower.endpoint)
-            return type(error)(error.message, f"start one with: {self._start_command}")
-        return None
 
     def _told(self, event: Event, mono: float, wall: float) -> LogLine | None:
         if isinstance(event, Joined | Resynced):
@@ -302,10 +281,7 @@ class Session:
         return LogLine(wall, "link", "info", clean(f"resynchronised: {self._resynced}"))
 
     def _ended(self, outcome: Outcome, mono: float, wall: float) -> LogLine | None:
-        quiet = self._pending.pop(outcome.id, None) == ""
-        if (then := self._then.pop(outcome.id, None)) is not None:
-            then(outcome)
-        if quiet:
+        if not self._in_flight.ended(outcome):
             return None
         if outcome.error is not None:
             hint = f" — {outcome.error.hint}" if outcome.error.hint else ""
@@ -316,9 +292,3 @@ class Session:
         if isinstance(message, str) and message:
             self._notice = Notice(clean(message), "good", mono + NOTICE_S)
         return None
-
-
-def _deadline_s(cmd: str, args: Mapping[str, Any]) -> float:
-    """How long the outcome is waited for; a countdown comes on top."""
-    countdown = args.get("countdown")
-    return _LONGER_S.get(cmd, _DEADLINE_S) + (countdown if isinstance(countdown, int | float) else 0.0)

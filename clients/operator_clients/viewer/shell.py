@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from operator_clients.console_address import NO_CONSOLE, ConsoleAddress
 from operator_clients.viewer.interaction import Interaction
 from operator_clients.viewer.overlays.overlay import Overlay
 from operator_clients.viewer.theme import Tone
@@ -52,8 +53,8 @@ class Shell(NamedTuple):
     """Commands that have no outcome yet."""
     tape: Tape | None = None
     """Set when this is a replay."""
-    console: str = ""
-    """Where the web console of this daemon is, with its token."""
+    console: ConsoleAddress = NO_CONSOLE
+    """Where the web console of this daemon is, if it has one."""
     ui: Interaction = Interaction()
     overlays: tuple[Overlay, ...] = ()
     """From the bottom; the last one has the keys."""

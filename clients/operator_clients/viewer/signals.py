@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -31,7 +31,8 @@ class Interrupted(OperatorError):
 class Signals:
     """A context in which signals are queued; the handlers that were there before come back at its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, handled: Iterable[int] = _HANDLED) -> None:
+        self._handled = handled
         self._queue: deque[int] = deque()
         self._breakable = False
         self._before: dict[int, signal._HANDLER] = {}
@@ -41,7 +42,7 @@ class Signals:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for signum in _HANDLED:
+        for signum in self._handled:
             self._before[signum] = signal.signal(signum, self._note)
         return self
 
@@ -68,20 +69,24 @@ class Signals:
 
     @contextlib.contextmanager
     def breakable(self) -> Iterator[None]:
-        """Within this, an ending signal raises ``Interrupted`` instead of waiting its turn."""
+        """Within this, an ending signal raises ``Interrupted`` instead of waiting its turn; so does one that waits."""
         self._breakable = True
         try:
+            for signum in tuple(self._queue):
+                if signum in ENDING:
+                    raise Interrupted(signum)
             yield
         finally:
             self._breakable = False
 
     def stop_here(self) -> None:
-        """Let the process be stopped as SIGTSTP stops any other; returns when it is continued."""
+        """Let the process be stopped as SIGTSTP stops any other; returns when it is continued. That is then no news."""
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         try:
             os.kill(os.getpid(), signal.SIGTSTP)
         finally:
             signal.signal(signal.SIGTSTP, self._note)
+            self._queue = deque(signum for signum in self._queue if signum != signal.SIGCONT)
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         if self._breakable and signum in ENDING:

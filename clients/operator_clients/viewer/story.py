@@ -14,7 +14,7 @@ from operator_clients.format import clean, duration
 from operator_clients.viewer.chronicle import Chronicle, LogLine, about, diagnosis_of
 from operator_protocol import topics
 from operator_protocol.errors import BadRequest
-from operator_protocol.frames import Frame
+from operator_protocol.frames import Frame, told_late_s
 from operator_protocol.models import Action, AgentStep, Diagnosis, Fault, ProcessState, Ticket, Violation
 from operator_protocol.records import from_body
 from operator_protocol.state import State
@@ -76,8 +76,7 @@ def _wall(frame: Frame, mono_ts: float | None) -> float:
 
 def _injection(fault: Fault, frame: Frame) -> Injection:
     """The moment of the injection is a little before that of the frame that tells of it."""
-    since_s = 0.0 if fault.injected_at is None else frame.header.wall_ts - fault.injected_at
-    return Injection(fault, frame.header.mono_ts - (since_s if 0.0 <= since_s <= _OVERTAKEN_S else 0.0))
+    return Injection(fault, frame.header.mono_ts - told_late_s(frame.header.wall_ts, fault.injected_at))
 
 
 @dataclass(slots=True)
@@ -89,6 +88,8 @@ class Work:
     diagnosis: Diagnosis | None = None
     actions: dict[int, Action] = field(default_factory=dict)
     """What is, or was, to be done about it, by number."""
+    watched: bool = False
+    """False for what only a snapshot told: it may be of an earlier run of the daemon."""
 
 
 class Story:
@@ -160,13 +161,21 @@ class Story:
         return next((one for one in found if one.after_s is not None), found[0] if found else None)
 
     def work(self, state: State) -> Work | None:
-        """What to show: what is going on, else the first diagnosis of a ticket still open, else the last one."""
+        """What to show: what is going on, else the first diagnosis of a ticket still open, else the last we saw.
+
+        Of open tickets, that of the detection that is shown comes first: it is what the story is about.
+        """
         works = list(self.works.values())
         unfinished = [one for one in works if one.diagnosis is None and one.ticket in state.tickets]
         if unfinished:
             return unfinished[-1]
         open_ones = sorted((one for one in works if one.ticket in state.tickets), key=lambda one: one.ticket)
-        return open_ones[0] if open_ones else (works[-1] if works else None)
+        shown = self.detection()
+        if shown is not None and shown.after_s is not None:
+            about_it = (shown.violation.invariant, shown.violation.node)
+            tickets = state.tickets
+            open_ones.sort(key=lambda one: (tickets[one.ticket].invariant, tickets[one.ticket].node) != about_it)
+        return open_ones[0] if open_ones else next((one for one in reversed(works) if one.watched), None)
 
     def _forget(self, boot_id: str) -> None:
         self._boot_id, self._seq = boot_id, 0
@@ -197,12 +206,15 @@ class Story:
             self._adopt(from_body(Ticket, body))
         elif topic == topics.AGENT_STEP:
             step = from_body(AgentStep, body)
-            self._work_on(step.ticket).steps.append(step)
+            work = self._work_on(step.ticket)
+            work.watched = True
+            work.steps.append(step)
         elif topic.startswith("action."):
             self._act(from_body(Action, body))
         elif topic == topics.AGENT_DIAGNOSIS:
             ticket, diagnosis = diagnosis_of(body)
-            self._work_on(ticket).diagnosis = diagnosis
+            work = self._work_on(ticket)
+            work.diagnosis, work.watched = diagnosis, True
         return None
 
     def _process(self, process: ProcessState, mono: float) -> None:

@@ -1,9 +1,8 @@
 """Where a replay stands: a line with the position, the total, and what to look for."""
 
-import time
-
 from rich.text import Text
 
+from operator_clients.format import date_and_time
 from operator_clients.viewer.panels.paper import line
 from operator_clients.viewer.shell import Tape
 from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, STRONG, WARN
@@ -42,7 +41,7 @@ def pace(tape: Tape) -> str:
 
 def recorded_at(tape: Tape) -> str:
     """Date and time of day that the clock showed, in local time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(tape.wall))
+    return date_and_time(tape.wall)
 
 
 def _placed(tape: Tape, room: int) -> dict[int, str]:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from operator_clients.web.commands import Doorkeeper, commands_router
 from operator_clients.web.daemons import Daemons
@@ -14,14 +14,15 @@ from operator_clients.web.health import health_router
 from operator_clients.web.live import live_router
 from operator_clients.web.metrics import Figures, metrics_router
 from operator_clients.web.pages import add_pages
+from operator_clients.web.parameters import refuse_unknown
 from operator_clients.web.security.guard import Guard
 from operator_clients.web.security.token import TokenKeeper
 from operator_clients.web.settings import Settings
 from operator_clients.web.sources import area_routers
 
 OPENAPI_URL = "/api/openapi.json"
-_EVERYWHERE = (403, 421, 429)
-"""What the guard may answer on any route."""
+_EVERYWHERE = (403, 421, 422, 429)
+"""What may be the answer on any route: the guard stands before it, and no query may name what it does not take."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -46,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
         responses=responses(*_EVERYWHERE),
+        dependencies=[Depends(refuse_unknown)],
     )
     app.state.daemons = daemons
     install_handlers(app)

@@ -49,10 +49,9 @@ class _Order(BaseModel):
 class GotoOrder(_Order):
     """Which chapter."""
 
-    chapter: (
-        Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000)]
-        | Annotated[str, Field(min_length=1, max_length=200)]
-    ) = Field(description="Its index from 0, its title, or the beginning of it.")
+    chapter: _Index | Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="Its index from 0, its title, or the beginning of it."
+    )
 
 
 class FaultOrder(_Order):
@@ -113,7 +112,7 @@ def commands_router(daemons: Daemons, doorkeeper: Doorkeeper) -> APIRouter:
         prefix="/api",
         tags=["control"],
         dependencies=[Depends(doorkeeper)],
-        responses=responses(401, 403, 404, 409, 413, 422, 501, 502, 503, 504),
+        responses=responses(400, 401, 403, 404, 409, 413, 422, 501, 502, 503, 504),
     )
 
     async def perform(daemon: str | None, cmd: str, args: dict[str, Any], deadline_s: float) -> Response:

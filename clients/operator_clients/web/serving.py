@@ -12,12 +12,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import uvicorn
 
 from operator_clients.web.app import create_app
+from operator_clients.web.connections import BoundedProtocol, room_for
 from operator_clients.web.daemons import Daemons
+from operator_clients.web.heap import made_for_good
 from operator_clients.web.security.binding import check_binding
 from operator_clients.web.security.token import ControlToken, TokenKeeper
 from operator_clients.web.settings import Settings, bracketed, is_everywhere
@@ -26,9 +29,20 @@ from operator_protocol.errors import BadRequest, Conflict, OperatorError
 _BACKLOG = 512
 _GRACE_S = 1
 """For answers that are under way when it is told to stop; then the guard says that it stops."""
+_HANDSHAKE_S = 10.0
 _LOOK_EVERY_S = 5
 """For a token that was rotated."""
 _log = logging.getLogger("operator_web")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop whose servers wait less long for a TLS handshake than the minute that uvicorn leaves them."""
+
+    async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:
+        """As it is, with another default."""
+        if options.get("ssl") is not None:
+            options.setdefault("ssl_handshake_timeout", _HANDSHAKE_S)
+        return await super().create_server(*args, **options)
 
 
 class _Server(uvicorn.Server):
@@ -60,9 +74,13 @@ def serve(settings: Settings, *, any_port: bool = False, address_file: Path | No
     listener = _listener(settings, _ports(settings, any_port, address_file))
     keeper = TokenKeeper(settings.token_file)
     address = _Address(_url(settings, listener), keeper.ensure(settings.token_days), address_file)
-    app = create_app(settings)
+    with made_for_good():
+        app = create_app(settings)
+    limits = settings.limits
+    bounded = partial(BoundedProtocol, limits=limits.model_copy(update={"connections": room_for(limits.connections)}))
     config = uvicorn.Config(
         app,
+        http=cast("type[asyncio.Protocol]", bounded),  # it is only ever called
         log_config=None,
         access_log=False,
         server_header=False,
@@ -79,7 +97,8 @@ def serve(settings: Settings, *, any_port: bool = False, address_file: Path | No
     with contextlib.closing(listener), address.told():
         shown = str(address) if sys.stdout.isatty() and not settings.read_only else address.url
         print(f"operator-web: the console is at {shown}", flush=True)
-        asyncio.run(_Server(config, app.state.daemons).serve([listener]))
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(_Server(config, app.state.daemons).serve([listener]))
     return 0
 
 

@@ -65,6 +65,10 @@ class LimitsSection(_Section):
     body_bytes: Annotated[int, Field(ge=1_024)] = 64 << 10
     streams: Annotated[int, Field(ge=1)] = 500
     """Open pages of all clients together."""
+    connections: Annotated[int, Field(ge=8)] = 1_000
+    """Of all clients together."""
+    request_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """How long a client may take to send a request: its headers, and then its body."""
 
 
 class WebSection(_Section):

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest, Conflict, OperatorError, Unavailable
 from operator_protocol.models import Action, ActionKind, ActionStatus, AgentState, Scalar
-from operator_protocol.records import to_body
 from operator_protocol.state import State
-from operator_protocol.topics import AGENT_DIAGNOSIS, AGENT_SWITCH, CLUSTER_HEALTH, TICKET_RESOLVED, VIOLATION_CLOSED
+from operator_protocol.topics import AGENT_DIAGNOSIS, CLUSTER_HEALTH, TICKET_RESOLVED, VIOLATION_CLOSED
+from operatord.actions import decisions
+from operatord.actions.authority import Authority
 from operatord.actions.execution import DAEMON, Execution, Means
 from operatord.actions.pace import Pace
 from operatord.actions.proposing import Proposer, Terms
@@ -23,10 +23,6 @@ from operatord.clock import Clock
 from operatord.durations import format_duration
 from operatord.tickets.desk import TicketDesk
 
-_INTERRUPTED = "the daemon ended while it ran: whether it was done is not known, and it is not done again"
-_LEFT = "an earlier run of the daemon left it undone; it is not taken up again"
-_REJECTED = "rejected by"
-"""How the result of what a person declined begins; what the kill switch stopped was declined by nobody."""
 _REMEMBERED = 200
 """Of what was rejected, the newest that a start looks at: a ticket that is older than those has been told enough."""
 
@@ -47,7 +43,8 @@ class ActionDesk:
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
     ) -> None:
-        self.switch = switch
+        self._authority = Authority(terms, pace, switch, outlets)
+        self._switch = switch
         self._registry = registry
         self._terms = terms
         self._pace = pace
@@ -56,7 +53,6 @@ class ActionDesk:
         self._held = held
         self._clock = clock
         self._wall = wall
-        self._was_off = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_open = False
 
@@ -73,7 +69,7 @@ class ActionDesk:
             tickets,
             Verification(self._state),
             self._pace,
-            self.switch,
+            self._switch,
             self._held,
             self._kept_down,
             self._clock,
@@ -82,14 +78,12 @@ class ActionDesk:
         self._execution = Execution(means)
         self._proposer = Proposer(means, self._execution, self._outlets, self._terms, self._approve)
         for action in store.unfinished():
-            self._settle(action)
+            settled = decisions.settled(action, self._wall())
+            self._register.become(Entry(settled, 0.0), settled, by=DAEMON, why="an earlier run of the daemon left it")
         for action in store.newest("rejected", _REMEMBERED):
-            if action.result.startswith(_REJECTED):
+            if decisions.was_declined(action):
                 self._proposer.declined(action)
-        self._was_off = self.switch.off
-        self._tell_agent()
-        if self._was_off:
-            self._outlets.log(f"the agent is off ({self.switch.reason}): no action is taken")
+        self._authority.begin()
         self._is_open = True
 
     async def close(self) -> None:
@@ -126,7 +120,7 @@ class ActionDesk:
         """What time and the switch's file bring about; due about once a second."""
         if not self._is_open:
             return
-        now, off = self._clock(), self.switch.off
+        now, off = self._clock(), self._authority.off
         for entry in self._register.all():
             status = entry.action.status
             if status == "running":
@@ -138,8 +132,8 @@ class ActionDesk:
                 entry.due_mono = now + self._terms.expires_s
             elif now >= entry.due_mono:
                 self._expire(entry, self._why_expired(entry))
-        if off != self._was_off:
-            self._switched(off, by="", why=self.switch.reason)
+        if self._authority.noticed(off=off):
+            self._propose_again()
         self._execution.wake()
 
     def release(self) -> None:
@@ -170,16 +164,9 @@ class ActionDesk:
         self._require_open()
         entry = self._register.find(number)
         if entry is None or entry.action.status == "running":
-            raise _too_late(entry.action if entry else self._store.get(number))
+            raise decisions.too_late(entry.action if entry else self._store.get(number))
         self._proposer.declined(entry.action)
-        rejected = replace(
-            entry.action,
-            status="rejected",
-            decided_by=by,
-            decided_at=self._wall(),
-            result=f"{_REJECTED} {by or 'somebody'}" + (f": {why}" if why else ""),
-            expires_at=None,
-        )
+        rejected = decisions.rejected(entry.action, by, why, self._wall())
         self._register.become(entry, rejected, by=by, why=why)
         self._execution.wake()
         return rejected
@@ -220,18 +207,13 @@ class ActionDesk:
 
     def turn_off(self, by: str, why: str = "") -> None:
         """The kill switch: nothing begins any more. Raises ``Unavailable`` when it cannot be thrown."""
-        was_off = self.switch.off
-        self.switch.turn_off(by, why)
-        if not was_off:
-            self._switched(off=True, by=by, why=why)
+        self._authority.turn_off(by, why)
         self.tick()
 
     def turn_on(self, by: str) -> None:
-        """Raises ``Unavailable`` when the file cannot be removed."""
-        was_off = self.switch.off
-        self.switch.turn_on()
-        if was_off:
-            self._switched(off=False, by=by, why="")
+        """The agent may act again. Raises ``Unavailable`` when the file of the switch cannot be removed."""
+        if self._authority.turn_on(by):
+            self._propose_again()
 
     # what is known
 
@@ -260,51 +242,21 @@ class ActionDesk:
 
     def agent(self) -> AgentState:
         """Whether the agent may act, and how far."""
-        return AgentState(
-            on=not self.switch.off,
-            autonomy=self._terms.policy.autonomy,
-            execute_up_to=self._terms.policy.execute_up_to,
-            off_reason=self.switch.reason,
-            approval_expires=self._terms.expires_s,
-            actions_per_minute=self._pace.per_minute,
-            cooldown=self._pace.cooldown_s,
-        )
+        return self._authority.state()
 
     @property
     def executes(self) -> bool:
         """Whether something may be done without asking anybody."""
-        return self._is_open and self._terms.policy.autonomy == "execute" and not self.switch.off
+        return self._is_open and self._authority.executes
 
     def _kept_down(self, target: str) -> bool:
         process = self._state().processes.get(target)
         return process is not None and process.stopped_by_command
 
-    def _settle(self, action: Action) -> None:
-        ran = action.status == "running"
-        settled = replace(
-            action,
-            status="failed" if ran else "expired",
-            result=_INTERRUPTED if ran else _LEFT,
-            finished_at=self._wall() if ran else None,
-            expires_at=None,
-        )
-        self._register.become(Entry(settled, 0.0), settled, by=DAEMON, why="an earlier run of the daemon left it")
-
-    def _switched(self, off: bool, *, by: str, why: str) -> None:
-        """It was switched, by a command or by hand."""
-        self._was_off = off
-        self._tell_agent()
-        self._outlets.audit({"event": "agent", "what": "off" if off else "on", "actor": by, "why": why})
-        if off:
-            self._outlets.log(f"the agent is off ({self.switch.reason}): no action is taken")
-            return
-        self._outlets.log("the agent is on again")
-        # Proposals of what was recommended meanwhile; to a person, since some time has passed.
+    def _propose_again(self) -> None:
+        """What was recommended while the agent was off; to a person, since some time has passed."""
         for ticket in self._tickets.unresolved():
             self._soon(ticket.id, may_execute=False)
-
-    def _tell_agent(self) -> None:
-        self._outlets.publish(AGENT_SWITCH, to_body(self.agent()))
 
     def _soon(self, number: int, *, may_execute: bool) -> None:
         async def consider() -> None:
@@ -323,26 +275,14 @@ class ActionDesk:
         if not target:
             raise BadRequest(f"{kind} needs a target")
         now = self._wall()
-        return Action(
-            id=0,
-            ticket=ticket,
-            kind=kind,
-            target=target,
-            status="proposed",
-            params=self._registry.complete(kind, params),
-            risk=known.risk,
-            reason="ordered by hand",
-            proposed_by=by,
-            proposed_at=now,
-            expires_at=now + self._terms.expires_s,
-            verify_within=known.verify_within if ticket is not None else None,
-        )
+        complete = self._registry.complete(kind, params)
+        expires_at = now + self._terms.expires_s
+        return decisions.ordered(known, target, complete, ticket=ticket, by=by, now=now, expires_at=expires_at)
 
     def _approve(self, entry: Entry, by: str) -> None:
         now = self._wall()
         entry.due_mono = self._clock() + self._terms.expires_s
-        expires_at = now + self._terms.expires_s
-        approved = replace(entry.action, status="approved", decided_by=by, decided_at=now, expires_at=expires_at)
+        approved = decisions.approved(entry.action, by, now, now + self._terms.expires_s)
         self._register.become(entry, approved, by=by, why=approved.reason)
         self._execution.begin(entry)
 
@@ -353,7 +293,7 @@ class ActionDesk:
         if entry is not None and entry.action.status == "proposed" and self._clock() >= entry.due_mono:
             self._expire(entry, self._why_expired(entry))
         if entry is None or entry.action.status != "proposed":
-            raise _too_late(entry.action if entry else self._store.get(number))
+            raise decisions.too_late(entry.action if entry else self._store.get(number))
         return entry
 
     def _why_expired(self, entry: Entry) -> str:
@@ -363,9 +303,7 @@ class ActionDesk:
         return f"it could not begin within {after} of its approval: it waited for {self._execution.waits_for(entry)}"
 
     def _expire(self, entry: Entry, why: str) -> None:
-        self._register.become(
-            entry, replace(entry.action, status="expired", result=why, expires_at=None), by=DAEMON, why=why
-        )
+        self._register.become(entry, decisions.expired(entry.action, why), by=DAEMON, why=why)
         self._execution.wake()
 
     def _require_open(self) -> None:
@@ -374,20 +312,4 @@ class ActionDesk:
 
     def _require_may_act(self) -> None:
         self._require_open()
-        self.switch.require_on()
-        if self._terms.policy.observes:
-            raise Conflict(
-                "the agent only observes: actions are recommended, none is approved or executed",
-                "start with: operatord start --autonomy approve",
-            )
-
-
-def _too_late(action: Action) -> Conflict:
-    why = f": {action.result}" if action.result else ""
-    again = f"diagnose {action.ticket}" if action.ticket is not None else f"act {action.kind} {action.target}"
-    over = action.status in ("expired", "rejected", "failed")
-    verb = "has" if action.status in ("succeeded", "failed") else "is"
-    return Conflict(
-        f"{describe(action)} {verb} {action.status} already{why}",
-        f"for a new one: operatorctl {again}" if over else f"see: operatorctl action {action.id}",
-    )
+        self._authority.require()

@@ -140,7 +140,9 @@ def ghosts(directories: Sequence[Path]) -> Finding:
 
 
 def _orphans() -> list[str]:
-    """Processes that carry the marker of a run, and have nobody above them any more but whoever adopts orphans."""
+    """Processes that carry the marker of a run, and have nobody above them any more but whoever adopts orphans; of
+    many, the youngest.
+    """
     stats = {stat.pid: stat for stat in procfs.all_stats()}
     found = []
     for stat in stats.values():
@@ -148,8 +150,10 @@ def _orphans() -> list[str]:
             continue
         above = stats.get(stat.ppid)
         if above is None or above.pid == 1 or above.comm in _ADOPTERS:
-            found.append(f"{stat.comm} (pid {stat.pid})")
-    return found[:_SHOWN]
+            found.append(stat)
+    found.sort(key=lambda stat: stat.start_time, reverse=True)
+    more = [f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    return [f"{stat.comm} (pid {stat.pid})" for stat in found[:_SHOWN]] + more
 
 
 def _is_ours(pid: int) -> bool:

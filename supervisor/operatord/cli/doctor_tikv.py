@@ -18,14 +18,13 @@ from operatord.subjects.tikv.control import TiKVControl
 from operatord.subjects.tikv.engine import NoEngine
 from operatord.subjects.tikv.options import Options, ids, split
 from operatord.subjects.tikv.pd.tls import Tls
-from operatord.workers.docker.refusals import not_installed, refusal
+from operatord.workers.docker.refusals import INSTALL_COMPOSE, not_installed, refusal
 
 _COMMAND_S = 30.0
 _OLDEST_API = (1, 40)
 """Of engine 19.03. Newer ones are spoken to by the command line, which knows the way down."""
 _OLDEST_COMPOSE = 2
 """``docker compose up --wait``."""
-_NO_COMPOSE = "install the compose plugin of Docker (Debian: docker-compose)"
 _WANTED_BYTES = 10 << 30
 """Images of 3 GiB, and three stores that keep half a GiB free each."""
 
@@ -42,11 +41,14 @@ def examine(config: Config, state_dir: Path) -> Iterator[Finding]:
         return
     engine = guarded("docker engine", _engine)
     yield engine
-    yield guarded("docker compose", _compose)
+    compose = guarded("docker compose", _compose)
+    yield compose
     yield _ports(options, state_dir / projects.DIRECTORY)
     yield guarded("container network", lambda: _network(options))
     if engine.verdict == "ok":
-        yield _images(options)
+        if compose.verdict == "ok":
+            yield _images(options)
+        yield _helper_image(options)
         yield _disk()
 
 
@@ -71,10 +73,10 @@ def _compose() -> str:
         said = _docker("compose", "version", "--short", what="asking for the compose plugin").strip().removeprefix("v")
     except OperatorError as error:
         # Without the plugin the command line just shows what it knows.
-        raise Unavailable("the compose plugin does not answer", _NO_COMPOSE) from error
+        raise Unavailable("the compose plugin does not answer", INSTALL_COMPOSE) from error
     major = said.partition(".")[0]
     if not major.isdigit() or int(major) < _OLDEST_COMPOSE:
-        raise Unavailable(f"compose {said or '?'} is older than {_OLDEST_COMPOSE}", _NO_COMPOSE)
+        raise Unavailable(f"compose {said or '?'} is older than {_OLDEST_COMPOSE}", INSTALL_COMPOSE)
     return f"version {said}"
 
 
@@ -94,7 +96,27 @@ def _images(options: Options) -> Finding:
         "images",
         "warning",
         f"{len(missing)} of {len(wanted)} are not there yet: {', '.join(missing)}",
-        "the first start fetches and builds them; on a host without a way to a registry load them with: docker load",
+        "before the show, since it may take minutes: operatord start --subject tikv fetches and builds them; where no "
+        "registry can be reached: docker load",
+    )
+
+
+def _helper_image(options: Options) -> Finding:
+    """That of the containers which shape a node's network or fill its volume: a fault does not fetch it."""
+    image = options.helper_image
+    if not image:
+        return Finding("helper image", "ok", "none is wanted: latency, bandwidth, loss and disk are refused")
+    try:
+        there = _docker("image", "ls", "--quiet", image, what="listing images").strip()
+    except OperatorError as error:
+        return Finding("helper image", "failed", error.message, error.hint)
+    if there:
+        return Finding("helper image", "ok", f"{image} is there")
+    return Finding(
+        "helper image",
+        "warning",
+        f"{image} is not there: latency, bandwidth, loss and disk will be refused, the other faults not",
+        f"to have them too: docker pull {image}",
     )
 
 

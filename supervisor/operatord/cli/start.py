@@ -19,6 +19,7 @@ from operatord.demo.plan import StoryPlan
 from operatord.demo.reading import read_story, story_file
 from operatord.faults.undo_journal import read_owed
 from operatord.keeper import run_keeper
+from operatord.launching import AGAIN
 from operatord.leftovers import MARKER
 from operatord.noted_subject import NotedSubject
 from operatord.options import DaemonOptions
@@ -215,7 +216,7 @@ def _behind(options: DaemonOptions, locks: list[int]) -> int:
 
 def _await_ready(read_fd: int, runtime_dir: Path) -> int:
     failed = await_ready(read_fd)
-    without = ", without its cluster" if failed is not None else ""
+    without = f", without its cluster; once that is mended: {AGAIN}" if failed is not None else ""
     print(f"operatord: running behind, at {runtime_dir}{without}", file=sys.stderr)
     return 0 if failed is None else 1
 

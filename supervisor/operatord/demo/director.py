@@ -1,4 +1,4 @@
-"""The director: where the story is, and what may happen next.
+"""The director: carries out the moves of the story, and tells of them.
 
 It lives in the daemon, so two viewers and a script see the same chapter. The rules:
 
@@ -20,30 +20,27 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from operator_protocol.codec import Body
-from operator_protocol.errors import (
-    Conflict,
-    DeadlineExceeded,
-    InternalError,
-    OperatorError,
-    Unavailable,
-)
+from operator_protocol.errors import Conflict, InternalError, OperatorError, Unavailable
+from operator_protocol.frames import Header
 from operator_protocol.models import ChapterState
 from operator_protocol.records import to_body
 from operator_protocol.topics import DEMO_CHAPTER
 from operatord.clock import Clock
 from operatord.demo.chapter import ENGLISH, Agent, Chapter, Load, Story, find_chapter
 from operatord.demo.chapters import CHAPTERS
+from operatord.demo.effects import Effects, Errand
 from operatord.demo.narration import Narrator
+from operatord.demo.showing import key_hint, show
+from operatord.demo.standing import Standing
 from operatord.demo.telling import Scene, Telling
 from operatord.faults.desk import FaultDesk
 from operatord.faults.tools import Publish, Sleep
 
 _TICK_S = 1.0
 """Words that count seconds are renewed this often."""
-_NEED_S = 30.0
-"""For an earlier chapter's expectation to come true, when a later one needs it."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,32 +63,15 @@ class Director:
     ) -> None:
         self._story = Story(desk, load, agent, clock, sleep)
         self._publish = publish
-        self._chapters = tuple(chapters)
         self._narrator = narrator
         self._clock, self._wall, self._sleep = clock, wall, sleep
         self._telling = Telling(clock, wall)
-        self._index = 0
-        self._entry = 0
-        """Counts moves; work of an earlier entry does not speak for the present one."""
-        self._entered_mono, self._entered_at = clock(), wall()
-        self._idle_since = clock()
-        """Since when there is nothing left to do in this chapter but to wait."""
-        self._came_from = 0
-        self._error: OperatorError | None = None
-        self._undo_failed = False
-        """Whether the error is that of taking back chapters that were left, not of the one that was entered."""
+        self._effects = Effects(self._story, chapters, self._telling, self._scene)
+        self._at = Standing(tuple(chapters), entered_mono=clock(), entered_at=wall(), idle_since=clock())
         self._work: asyncio.Task[None] | None = None
-        self._going_back = False
-        self._preparing: Chapter | None = None
-        self._may_advance = False
         self._advance: asyncio.Task[None] | None = None
-        self._own: set[str] = set()
-        """Titles of chapters whose effect this story brought about."""
-        self._broken_by: tuple[str, str] = ("", "")
-        """The chapter that broke something last, and the id of its fault."""
-        self._shown: ChapterState | None = None
-        self._changed = asyncio.Event()
         self._ticker: asyncio.Task[None] | None = None
+        self._shown: ChapterState | None = None
         self._closed = False
 
     def start(self) -> None:
@@ -99,17 +79,17 @@ class Director:
         self._refresh()
         self._ticker = asyncio.create_task(self._tick(), name="demo ticker")
 
-    def see(self, topic: str, body: Body) -> None:
+    def see(self, topic: str, body: Body, header: Header | None = None) -> None:
         """Take in a frame of the bus; topics that the story does not tell about are ignored."""
-        if self._telling.see(topic, body):
+        if self._telling.see(topic, body, header):
             self._refresh()
 
     async def next(self) -> ChapterState:
         """Enter the next chapter. Raises ``Conflict`` while this one blocks, and after the last."""
         self._require_way_on()
-        if self._index + 1 == len(self._chapters):
+        if self._at.following is None:
             raise Conflict("the demo is complete: there is no next chapter", "goto 0 tells it from the beginning")
-        return self._move(self._index + 1, perform=True)
+        return self._move(self._at.index + 1, perform=True)
 
     async def previous(self) -> ChapterState:
         """Go back one chapter, or to where a jump came from that is not over yet, taking back what is left behind.
@@ -117,21 +97,20 @@ class Director:
         Raises ``Conflict`` at the first chapter.
         """
         self._require_open()
-        if self._index == 0:
+        if self._at.index == 0:
             raise Conflict("this is the first chapter: there is no previous one")
-        target = self._came_from if self._preparing is not None else self._index - 1
-        return self._move(min(target, self._index - 1), perform=False)
+        return self._move(self._at.back_to, perform=False)
 
     async def goto(self, chapter: int | str) -> ChapterState:
         """Enter ``chapter``, an index from 0, a title, or the beginning of one that no other title has.
 
         Forward it is refused with ``Conflict`` like ``next``. Raises ``NotFound`` with the chapters there are.
         """
-        index = find_chapter(self._chapters, chapter)
-        if index > self._index:
+        index = find_chapter(self._at.chapters, chapter)
+        if index > self._at.index:
             self._require_way_on()
-        elif index == self._index and self._is_working():
-            raise Conflict(f"{self._chapter.title} is being entered already", self._hint())
+        elif index == self._at.index and self._is_working():
+            raise Conflict(f"{self._at.chapter.title} is being entered already", self._hint())
         return self._move(index, perform=True)
 
     def state(self) -> ChapterState:
@@ -144,7 +123,7 @@ class Director:
         Without ``undo`` the recovery is left to the caller, who closes the desk next.
         """
         self._closed = True
-        self._entry += 1
+        self._at = replace(self._at, entry=self._at.entry + 1)
         tasks = [task for task in (self._ticker, self._advance, self._work) if task is not None]
         self._story.desk.abort_countdowns()
         for task in tasks:
@@ -156,11 +135,7 @@ class Director:
     @property
     def holds_actions(self) -> bool:
         """Whether what the agent may do by itself has to wait: the story is not there yet."""
-        return self._chapter.holds_actions and bool(self._story.desk.owed()) and not self._closed
-
-    @property
-    def _chapter(self) -> Chapter:
-        return self._chapters[self._index]
+        return self._at.chapter.holds_actions and bool(self._story.desk.owed()) and not self._closed
 
     def _require_open(self) -> None:
         if self._closed:
@@ -168,46 +143,38 @@ class Director:
 
     def _require_way_on(self) -> None:
         self._require_open()
-        title = self._chapter.title
-        if self._is_working() and (self._going_back or self._preparing is not None or self._chapter.blocks_advance):
-            raise Conflict(f"{title} is not over yet", self._hint())
-        if self._error is not None and self._chapter.blocks_advance:
-            raise Conflict(
-                f"{title} did not work: {self._error.message}", f"goto {self._index} tries again, previous goes back"
-            )
+        self._at.check_way_on(self._hint(), working=self._is_working())
 
     def _is_working(self) -> bool:
         return self._work is not None and not self._work.done()
 
+    def _is_advancing(self) -> bool:
+        return self._advance is not None and not self._advance.done()
+
     def _move(self, index: int, *, perform: bool) -> ChapterState:
         """Be in chapter ``index`` from now on; the effects of that follow in a task."""
         self._require_open()
+        effects = self._effects
         before = self._work if self._is_working() else None
-        if before is not None and index <= self._index:
+        if before is not None and index <= self._at.index:
             self._story.desk.abort_countdowns()
-        left = [chapter for chapter in reversed(self._chapters[index + 1 : self._index + 1]) if chapter.undo]
+        left = self._at.left_for(index)
         # What is still at work may yet bring an effect about, so whether there is one is asked after it ended.
-        leaving = left if before is not None or any(map(self._has_to_be_undone, left)) else []
+        leaving = left if before is not None or any(map(effects.has_to_be_undone, left)) else []
         if not leaving:
-            self._own.difference_update(chapter.title for chapter in left)
+            effects.disown(left)
             if left or index == 0:
-                self._forget()
+                effects.forget_what_is_over()
         if self._advance is not None:
             self._advance.cancel()
             self._advance = None
-        self._came_from, self._index = self._index, index
-        self._entry += 1
-        self._entered_mono, self._entered_at = self._clock(), self._wall()
-        self._idle_since = self._entered_mono
-        self._error, self._undo_failed = None, False
-        self._preparing, self._going_back = None, bool(leaving)
-        self._may_advance = perform
-        self._wake()
-        missing = perform and self._is_missing(self._chapter)
+        self._at = self._at.moved(index, self._clock(), self._wall(), perform=perform, going_back=bool(leaving))
+        effects.look_again()
+        missing = perform and effects.is_missing(self._at.chapter)
         if missing and not leaving:
-            self._preparing = self._first_need(self._chapter)
+            self._at = replace(self._at, preparing=effects.first_need(self._at.chapter))
         if before is not None or leaving or missing:
-            self._work = asyncio.create_task(self._perform(self._entry, before, leaving, perform=perform))
+            self._work = asyncio.create_task(self._perform(self._at.entry, before, leaving, perform=perform))
             self._work.add_done_callback(lambda _: self._refresh())
         self._refresh()
         return self.state()
@@ -218,104 +185,34 @@ class Director:
         if before is not None:
             await asyncio.wait([before])
         try:
-            await self._take_back(leaving, entry)
-            if entry == self._entry:
-                self._going_back = False
+            await self._effects.take_back(leaving)
+            if entry == self._at.entry:
+                self._at = replace(self._at, going_back=False)
                 self._refresh()
             if perform:
-                await self._bring_about(self._chapter, entry)
+                await self._effects.bring_about(self._at.chapter, self._errand(entry))
         except OperatorError as error:
-            self._fail(entry, error)
+            self._fail(entry, error, undoing=self._at.going_back)
         except Exception as error:
             _log.exception("a chapter failed")
-            self._fail(entry, InternalError(f"{type(error).__name__}: {error}", "the daemon's log has the details"))
+            hint = "the daemon's log has the details"
+            self._fail(entry, InternalError(f"{type(error).__name__}: {error}", hint), undoing=False)
         finally:
-            if entry == self._entry:
-                self._going_back, self._preparing = False, None
-                self._idle_since = self._clock()
+            if entry == self._at.entry:
+                self._at = replace(self._at, going_back=False, preparing=None, idle_since=self._clock())
 
-    def _has_to_be_undone(self, chapter: Chapter) -> bool:
-        return chapter.in_force(self._story) and (chapter.title in self._own or not chapter.undo_only_own)
+    def _errand(self, entry: int) -> Errand:
+        goal = self._at.chapter
 
-    def _is_missing(self, chapter: Chapter) -> bool:
-        """Something has to be done, or waited for, before ``chapter`` can show what it is for."""
-        acts = chapter.on_enter is not None and not chapter.in_force(self._story)
-        return acts or self._first_need(chapter) is not None
+        def begins(chapter: Chapter) -> None:
+            self._at = replace(self._at, preparing=None if chapter is goal else chapter)
+            self._refresh()
 
-    def _first_need(self, chapter: Chapter) -> Chapter | None:
-        """The earliest of the chapters that ``chapter`` needs whose effect is not there."""
-        for needed in self._needs(chapter):
-            if not self._has_come_true(needed):
-                return self._first_need(needed) or needed
-        return None
+        return Errand(goal, lambda: entry == self._at.entry, begins)
 
-    def _needs(self, chapter: Chapter) -> list[Chapter]:
-        return [one for one in self._chapters if one.title in chapter.needs]
-
-    async def _bring_about(self, chapter: Chapter, entry: int) -> None:
-        """What ``chapter`` needs, then its own effect; each only where it is not there already."""
-        for needed in self._needs(chapter):
-            if entry == self._entry and not self._has_come_true(needed):
-                await self._bring_about(needed, entry)
-                await self._come_true(needed, entry)
-        if entry != self._entry:
-            return
-        self._preparing = None if chapter is self._chapter else chapter
-        self._refresh()
-        if chapter.on_enter is not None and not chapter.in_force(self._story):
-            if chapter.undo is not None:
-                self._forget()
-            self._own.add(chapter.title)
-            await chapter.on_enter(self._story)
-            if chapter.breaks and (owed := self._story.desk.owed()):
-                self._broken_by = (chapter.title, owed[-1].id)
-
-    async def _come_true(self, chapter: Chapter, entry: int) -> None:
-        deadline = self._clock() + _NEED_S
-        while entry == self._entry and not self._has_come_true(chapter):
-            if self._clock() >= deadline:
-                raise DeadlineExceeded(
-                    f"{chapter.title} did not get there in {_NEED_S:g} s, and {self._chapter.title} needs it",
-                    f"goto {self._chapters.index(chapter)} shows what it waits for",
-                )
-            await self._changed.wait()
-
-    async def _take_back(self, leaving: list[Chapter], entry: int) -> None:
-        """Undo the effects of chapters that were left; one that fails does not keep the others. Raises the first."""
-        failed: OperatorError | None = None
-        for chapter in leaving:
-            try:
-                if chapter.undo is not None and self._has_to_be_undone(chapter):
-                    await chapter.undo(self._story)
-            except OperatorError as error:
-                failed = failed or error
-            self._own.discard(chapter.title)
-            self._forget()
-        if failed is not None:
-            self._undo_failed = entry == self._entry
-            raise failed
-
-    def _forget(self) -> None:
-        if not self._story.desk.owed():
-            self._telling.forget_fault()
-
-    def _fail(self, entry: int, error: OperatorError) -> None:
-        if entry == self._entry:
-            self._error = error
-
-    def _has_passed(self, scene: Scene) -> bool:
-        """What went wrong was put right meanwhile, by whomever."""
-        if self._undo_failed:
-            return not scene.owed
-        return self._chapter.expectation is not None and self._chapter.expectation(scene)
-
-    def _has_come_true(self, chapter: Chapter) -> bool:
-        scene = self._scene()
-        if chapter.breaks and scene.fault is not None:
-            title, fault_id = self._broken_by
-            if fault_id == scene.fault.id and title != chapter.title:
-                return False  # that is what another chapter broke; one that was broken by hand is anybody's
-        return chapter.expectation is None or chapter.expectation(scene)
+    def _fail(self, entry: int, error: OperatorError, *, undoing: bool) -> None:
+        if entry == self._at.entry:
+            self._at = replace(self._at, error=error, undo_failed=undoing)
 
     async def _tick(self) -> None:
         while True:
@@ -327,91 +224,34 @@ class Director:
         if self._closed:
             return
         scene = self._scene()
-        chapter = self._chapter
-        if self._error is not None and self._has_passed(scene):
-            self._error = None
+        if self._at.is_mended(scene):
+            self._at = replace(self._at, error=None)
         # Decided before it is published: a client that sees the expectation come true must not step on as well.
-        if self._is_time_to_advance(scene):
-            self._advance = asyncio.create_task(self._advance_after(chapter.auto_advance or 0.0, self._entry))
+        if self._at.goes_on_by_itself(scene) and not self._is_advancing():
+            seconds = self._at.chapter.auto_advance or 0.0
+            self._advance = asyncio.create_task(self._advance_after(seconds, self._at.entry))
         state = self._state(scene)
         if state.expectation_met:
-            self._idle_since = self._clock()  # what is undone by hand afterwards has its time, too
+            # What is undone by hand afterwards has its time, too.
+            self._at = replace(self._at, idle_since=self._clock())
         if state != self._shown:
             self._shown = state
             self._publish(DEMO_CHAPTER, to_body(state))
-        self._wake()
-
-    def _is_time_to_advance(self, scene: Scene) -> bool:
-        chapter = self._chapter
-        return (
-            chapter.auto_advance is not None
-            and self._may_advance
-            and not self._is_working()
-            and self._error is None
-            and not self._is_advancing()
-            and self._index + 1 < len(self._chapters)
-            and (chapter.expectation is None or chapter.expectation(scene))
-        )
-
-    def _is_advancing(self) -> bool:
-        return self._advance is not None and not self._advance.done()
+        self._effects.look_again()
 
     async def _advance_after(self, seconds: float, entry: int) -> None:
         await self._sleep(seconds)
-        if entry == self._entry:
+        if entry == self._at.entry:
             self._advance = None
-            self._move(self._index + 1, perform=True)
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+            self._move(self._at.index + 1, perform=True)
 
     def _scene(self) -> Scene:
         desk, load = self._story.desk, self._story.load
-        in_chapter_s = self._clock() - self._entered_mono
+        in_chapter_s = self._clock() - self._at.entered_mono
         return self._telling.scene(desk.owed(), load.running, in_chapter_s, working=self._is_working())
 
     def _state(self, scene: Scene) -> ChapterState:
-        working = self._is_working()
-        expectation = self._chapter.expectation
-        met = None if expectation is None else not working and self._error is None and expectation(scene)
-        blocking = working and (self._going_back or self._preparing is not None or self._chapter.blocks_advance)
-        overdue = met is False and self._is_overdue()
-        last = self._index + 1 == len(self._chapters)
-        both_ways = overdue and not last and self._index > 0
-        return ChapterState(
-            index=self._index,
-            total=len(self._chapters),
-            title=self._chapter.title,
-            narration=self._words(scene, overdue=overdue),
-            key_hint=self._narrator.catalogue("common.overdue_keys") if both_ways else self._hint(),
-            # While it goes on by itself, a person may be quicker; a script had better wait.
-            busy=blocking or self._is_advancing(),
-            expectation_met=False if self._error is not None else met,
-            entered_at=self._entered_at,
-            overdue=overdue,
-            notes=self._chapter.notes,
-            next_title="" if last else self._chapters[self._index + 1].title,
-        )
-
-    def _is_overdue(self) -> bool:
-        """What the chapter expects had its time; meaningful only while it is not there."""
-        late = self._clock() - self._idle_since >= self._chapter.within_s
-        return late and not self._is_working() and self._error is None
-
-    def _words(self, scene: Scene, *, overdue: bool) -> str:
-        if self._going_back:
-            return self._narrator.going_back(scene.owed)
-        if self._error is not None:
-            return self._narrator.trouble(self._error, self._index)
-        if self._preparing is not None:
-            return self._narrator.on_the_way(self._preparing.title, self._preparing.narration(scene))
-        words = self._chapter.narration(scene)
-        return self._narrator.overdue(words, self._chapter.within_s, self._index) if overdue else words
+        return show(self._at, scene, self._narrator, self._clock(), advancing=self._is_advancing())
 
     def _hint(self) -> str:
-        if not self._is_working():
-            return self._chapter.key_hint
-        if self._going_back:
-            return self._narrator.catalogue("common.wait")
-        return (self._preparing or self._chapter).busy_hint
+        return key_hint(self._at, self._narrator, working=self._is_working())

@@ -50,6 +50,7 @@ FIGURES: Mapping[str, Figure] = {
     "component": lambda scene, _: scene.diagnosis.component if scene.diagnosis else None,
     "diagnosed_by": lambda scene, _: scene.diagnosis.source if scene.diagnosis else None,
     "sure": lambda scene, _: _sure(scene),
+    "first_answer_after": lambda scene, _: _time(scene.first_answer_after_s),
     "diagnosed_after": lambda scene, _: _time(scene.diagnosed_after_s),
     "action": lambda scene, _: f"{scene.action.kind} {scene.action.target}" if scene.action else None,
     "recovered_in": lambda scene, _: _time(scene.recovery_s),

@@ -20,8 +20,10 @@ NO_DETECTION_S = 30.0
 
 Words = Callable[[Scene], str]
 
-_QUIET = frozenset({"slow", "evict-leader"})
+_QUIET = frozenset({"slow", "evict-leader", "failover", "latency", "loss", "bandwidth", "cpu", "memory", "disk"})
 """What the load may take without a drop."""
+_SPARED = frozenset({"pd"})
+"""Roles of which one may be lost without a drop: the others of its group go on."""
 _LOOKS_WELL = frozenset({"client-pause", "grpc-pause"})
 _ENDS_IT = frozenset({"kill", "stop", "restart"})
 
@@ -76,10 +78,13 @@ class Narrator:
         )
         state = say("cluster_health.state", up=up, all=len(nodes), members=members)
         if not scene.cluster.ok:
-            return lines(
-                state, say("cluster_health.unwell", reason=scene.cluster.reason or say("cluster_health.unknown"))
-            )
-        return lines(state, say("cluster_health.parts") if "replica" in roles else "", say("cluster_health.watch"))
+            reason = scene.cluster.reason or say("cluster_health.unknown")
+            if scene.cluster.ok is None and scene.cluster.reason:
+                return lines(state, say("cluster_health.not_known", reason=reason))
+            return lines(state, say("cluster_health.unwell", reason=reason))
+        parts = say("cluster_health.regions") if "tikv" in roles else ""
+        parts = say("cluster_health.parts") if "replica" in roles else parts
+        return lines(state, parts, say("cluster_health.watch"))
 
     def load(self, scene: Scene) -> str:
         """Stage 2."""
@@ -234,12 +239,12 @@ class Narrator:
 
     def _consequences(self, one: Fault) -> list[str]:
         say = self._say
-        if one.kind in _QUIET:
+        if one.kind in _QUIET or one.role in _SPARED:
             return [say("fault.quiet")]
         if one.kind in _LOOKS_WELL:
             return [say("fault.looks_well")]
         return [
-            say("fault.takes_over") if one.role == "primary" else "",
+            say("fault.takes_over") if one.role == "primary" else say("fault.elect") if one.role == "tikv" else "",
             say("fault.drop"),
             say("fault.copy_missing") if one.kind in _ENDS_IT else "",
         ]
@@ -277,6 +282,8 @@ class Narrator:
         say, times = self._say, []
         if scene.detected_after_s is not None:
             times.append(say("complete.detected", after=format_duration(scene.detected_after_s)))
+        if scene.first_answer_after_s is not None and scene.first_answer_after_s != scene.diagnosed_after_s:
+            times.append(say("complete.first_answer", after=format_duration(scene.first_answer_after_s)))
         if scene.diagnosed_after_s is not None:
             times.append(say("complete.diagnosed", after=format_duration(scene.diagnosed_after_s)))
         if scene.recovery_s is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from operator_protocol import topics
 from operator_protocol.codec import Body
 from operator_protocol.errors import BadRequest
+from operator_protocol.frames import Header, told_late_s
 from operator_protocol.models import Action, ClusterHealth, Diagnosis, Fault, Ticket, Violation, WorkloadSample
 from operator_protocol.records import from_body
 from operatord.clock import Clock
@@ -36,7 +37,9 @@ class Scene:
     detected_after_s: float | None = None
     diagnosis: Diagnosis | None = None
     """Of the first ticket that was opened since the injection and has one."""
+    first_answer_after_s: float | None = None
     diagnosed_after_s: float | None = None
+    """Until the first answer that is not preliminary; until that comes, as the first answer."""
     recovery_s: float | None = None
     """From the beginning of the undo, or of the agent's action, to its verification; None while it is not over, or was
     somebody else's."""
@@ -63,6 +66,8 @@ class Telling:
     def __init__(self, clock: Clock, wall: Clock) -> None:
         self._clock = clock
         self._wall = wall
+        self._mono_ts, self._wall_ts = clock(), wall()
+        """When the frame that is looked at was published."""
         self.cluster: ClusterHealth | None = None
         self.sample: WorkloadSample | None = None
         self.countdown: Fault | None = None
@@ -93,6 +98,7 @@ class Telling:
         self.detected_after_s: float | None = None
         self.diagnosis: Diagnosis | None = None
         self._diagnosed = 0
+        self.first_answer_after_s: float | None = None
         self.diagnosed_after_s: float | None = None
         self.recovery_s: float | None = None
         self.action: Action | None = None
@@ -105,11 +111,17 @@ class Telling:
         self._recovering_mono: float | None = None
         self._acting_mono: float | None = None
 
-    def see(self, topic: str, body: Body) -> bool:
-        """Take in a frame; True when it may change a scene. A body that is not what its topic promises is ignored."""
+    def see(self, topic: str, body: Body, header: Header | None = None) -> bool:
+        """Take in a frame; True when it may change a scene. A body that is not what its topic promises is ignored.
+
+        ``header`` says when it was published, without one that is now. By its time every figure is reckoned, so that
+        this story, the panels and the report of a walk name the same one, however late each of them hears of it.
+        """
         handler = self._handlers.get(topic)
         if handler is None:
             return False
+        now = (self._clock(), self._wall())
+        self._mono_ts, self._wall_ts = now if header is None else (header.mono_ts, header.wall_ts)
         try:
             handler(body)
         except BadRequest:
@@ -134,6 +146,7 @@ class Telling:
             detection=self.detection,
             detected_after_s=self.detected_after_s,
             diagnosis=self.diagnosis,
+            first_answer_after_s=self.first_answer_after_s,
             diagnosed_after_s=self.diagnosed_after_s,
             recovery_s=self.recovery_s,
             action=self.action,
@@ -176,14 +189,13 @@ class Telling:
             return  # a second fault beside that of the story
         self.fault = fault
         # The word that it is in force comes after the deed, and may come after its first effects were seen.
-        since = max(0.0, self._wall() - fault.injected_at) if fault.injected_at is not None else 0.0
-        self._injected_mono = self._clock() - since
+        self._injected_mono = self._mono_ts - told_late_s(self._wall_ts, fault.injected_at)
         for mono, violation in self._violations:
             self._consider(mono, violation)
 
     def _recovering(self, body: Body) -> None:
         if self._is_ours(fault := from_body(Fault, body)):
-            self.fault, self._recovering_mono = fault, self._clock()
+            self.fault, self._recovering_mono = fault, self._mono_ts
 
     def _recovered(self, body: Body) -> None:
         if self._is_ours(fault := from_body(Fault, body)):
@@ -191,7 +203,7 @@ class Telling:
             self.repaired_by_agent = self._recovering_mono is None and self._acting_mono is not None
             since = self._acting_mono if self._recovering_mono is None else self._recovering_mono
             if since is not None:
-                self.recovery_s = self._clock() - since
+                self.recovery_s = self._mono_ts - since
 
     def _failed(self, body: Body) -> None:
         fault = from_body(Fault, body)
@@ -207,10 +219,10 @@ class Telling:
     def _began(self, body: Body) -> None:
         self._acted(body)
         if self.action is not None and self.action.id == body.get("id"):
-            self._acting_mono = self._clock()
+            self._acting_mono = self._mono_ts
 
     def _violated(self, body: Body) -> None:
-        seen = (self._clock(), from_body(Violation, body))
+        seen = (self._mono_ts, from_body(Violation, body))
         self._violations.append(seen)
         self._consider(*seen)
 
@@ -226,12 +238,19 @@ class Telling:
             return
         if self.diagnosis is not None:
             if ticket.id == self._diagnosed and ticket.diagnosis is not None:
+                if self.diagnosis.preliminary and not ticket.diagnosis.preliminary:
+                    # What it says by now may have happened after the first answer.
+                    self.diagnosed_after_s = self._after_s()
                 self.diagnosis = ticket.diagnosis  # it has looked again
             return
         concerns_it = ticket.opened_at >= self.fault.injected_at and ticket.node in (self.fault.target, None)
         if concerns_it and ticket.diagnosis is not None:
-            self.diagnosis, self.diagnosed_after_s = ticket.diagnosis, self.since_fault_s
-            self._diagnosed = ticket.id
+            self.diagnosis, self._diagnosed = ticket.diagnosis, ticket.id
+            self.first_answer_after_s = self.diagnosed_after_s = self._after_s()
+
+    def _after_s(self) -> float | None:
+        """From the injection to the frame that is looked at."""
+        return None if self._injected_mono is None else max(0.0, self._mono_ts - self._injected_mono)
 
     def _is_ours(self, fault: Fault) -> bool:
         return self.fault is not None and self.fault.id == fault.id

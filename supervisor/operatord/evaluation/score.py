@@ -34,7 +34,7 @@ class Score:
     """Well again before the trial undid anything. None if the fault was never seen to do anything."""
     detect_s: float | None
     diagnose_s: float | None
-    """From the ticket to its answer."""
+    """From the ticket to the first answer that stands."""
     recover_s: float | None
     strays: int
     """Tickets about nodes that nothing was done to: a follow-up, or a false alarm."""
@@ -160,7 +160,7 @@ def tickets_of(injected: Injected, tickets: Iterable[SeenTicket]) -> list[SeenTi
 def _answers(seen: Seen, *, by_model: bool) -> Iterator[tuple[SeenTicket, Diagnosis]]:
     """Of each ticket the answer that counts."""
     for ticket in seen.tickets:
-        own = [one for one in ticket.answers if not (by_model and one.diagnosis.source == "rules")]
+        own = [one for one in ticket.settled if not (by_model and one.diagnosis.source == "rules")]
         in_time = [one for one in own if seen.undone_at is None or one.at <= seen.undone_at]
         if in_time:
             yield ticket, in_time[-1].diagnosis
@@ -196,7 +196,7 @@ def _mitigated(seen: Seen, well_s: float | None) -> bool | None:
 
 
 def _diagnose_s(seen: Seen) -> float | None:
-    return min((one.answers[0].at - one.opened_at for one in seen.tickets if one.answers), default=None)
+    return min((one.settled[0].at - one.opened_at for one in seen.tickets if one.settled), default=None)
 
 
 def _tokens(seen: Seen) -> int:

@@ -51,6 +51,11 @@ class SeenTicket:
     resolved_at: float | None = None
     answers: list[Answer] = field(default_factory=list)
 
+    @property
+    def settled(self) -> list[Answer]:
+        """The answers that stand: a preliminary one is looked at again, and nobody is judged by it."""
+        return [one for one in self.answers if not one.diagnosis.preliminary]
+
 
 @dataclass(frozen=True, slots=True)
 class SeenAction:

@@ -23,7 +23,7 @@ def awaited(recording: Recording, limits: Limits, now: float, *, agent: bool) ->
     if missing and now < struck_at + limits.detect:
         return f"a ticket on {', '.join(missing)}"
     unanswered = [
-        one.id for one in recording.tickets.values() if not one.answers and now < one.opened_at + limits.diagnose
+        one.id for one in recording.tickets.values() if not one.settled and now < one.opened_at + limits.diagnose
     ]
     if agent and unanswered:
         return f"a diagnosis of ticket {', '.join(map(str, unanswered))}"

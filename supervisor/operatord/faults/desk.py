@@ -15,6 +15,7 @@ from operatord.faults import request as requests
 from operatord.faults.choice import check_again, choose
 from operatord.faults.cooldown import Cooldown
 from operatord.faults.expiry import Expiry
+from operatord.faults.guard import is_undecided
 from operatord.faults.register import Register
 from operatord.faults.request import Request
 from operatord.faults.targets import RANDOM, candidates
@@ -101,7 +102,7 @@ class FaultDesk:
             force=force,
             params=params or {},
         )
-        observation = await self._tools.observe()
+        observation = await self._look(force)
         # From here to the registration nothing is awaited, so that two requests never choose the same node.
         self._require_open()
         if not force:
@@ -138,12 +139,14 @@ class FaultDesk:
         request = requests.read(
             self._tools.control.faults(), kind, RANDOM, countdown_s=0, for_s=None, force=force, params=params or {}
         )
-        observation = await self._tools.observe()
+        observation = await self._look(force)
         self._require_open()
         nodes = [node for node in observation.nodes if target in (None, node.id, node.role)]
-        if target is not None and not nodes:
+        if not nodes:
             # An unknown name, or none that could be meant: said as ``inject`` would.
-            nodes = candidates(target, observation, default_role=self._tools.control.default_fault_role, rng=self._rng)
+            nodes = candidates(
+                target or RANDOM, observation, default_role=self._tools.control.default_fault_role, rng=self._rng
+            )
         # One after the other, whoever asks and how often: some kinds run a command on the host to find out.
         async with self._checking:
             return [await self._answer(replace(request, target=node.id), node, observation) for node in nodes]
@@ -270,8 +273,17 @@ class FaultDesk:
             self._register.drop(workflow.fault.id)
             raise
 
+    async def _look(self, force: bool, but: str = "") -> Observation:
+        """A look at which each node is up or down, as far as that can be waited for; ``force`` takes the first."""
+        until = self._tools.clock() + (0.0 if force else self._tools.limits.answer_s)
+        while True:
+            observation = await self._tools.observe()
+            if self._tools.clock() >= until or not is_undecided(observation, self._register.held(but=but)):
+                return observation
+            await self._tools.sleep(self._tools.limits.poll_s)
+
     async def _check_again(self, workflow: FaultWorkflow, force: bool) -> bool:
-        observation = await self._tools.observe()
+        observation = await self._look(force, but=workflow.fault.id)
         workflow.check_not_aborted()
         self._require_open()
         others = self._register.held(but=workflow.fault.id)

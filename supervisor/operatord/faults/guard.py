@@ -43,6 +43,24 @@ def unexplained(observation: Observation, owed: Collection[str]) -> str:
     return observation.reason or "it is not healthy"
 
 
+def is_undecided(observation: Observation, owed: Collection[str]) -> bool:
+    """Whether only time tells: the state is unknown, and no fault of ours can be why, or a node, but for those
+    ``owed``, has taken a question and not answered yet, and may be busy or hung. That is neither well enough to break a
+    node, nor sick enough to refuse it.
+    """
+    return (observation.ok is None and not owed) or any(
+        _may_be_busy(node) for node in observation.nodes if node.id not in owed
+    )
+
+
+def _may_be_busy(node: Node) -> bool:
+    """Silent, and that is all that is known: no kernel and no engine says that it stands still, and no peer that it
+    failed."""
+    silent = node.state in ("degraded", "down") and node.detail.get("contact") == "silent"
+    told = [state for signal, state in node.signals.items() if signal != "probe"]
+    return silent and "down" not in told and node.detail.get("process_state") != "stopped"
+
+
 def _sick_start(observation: Observation, owed: Collection[str]) -> str:
     reason = unexplained(observation, owed)
     return f"{observation.subject} is not healthy to begin with: {reason}" if reason else ""

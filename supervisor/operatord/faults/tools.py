@@ -27,7 +27,9 @@ class Limits:
     look_s: float = 5.0
     """For one look at the subject."""
     poll_s: float = 0.2
-    """Between two looks while a recovery is verified."""
+    """Between two looks while a recovery is verified, or a node is waited for that has not answered."""
+    answer_s: float = 3.0
+    """A node that is silent, or a look that tells something, is waited for so long before a fault is judged."""
     undo_again_s: float = 5.0
     """The undo is idempotent: while something remains, it is repeated after this long."""
     retry_s: float = 5.0

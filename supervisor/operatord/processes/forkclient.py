@@ -31,6 +31,8 @@ _ANSWER_S = 5.0
 _HELLO_S = 30.0
 """Importing takes 0.3 s on an idle machine."""
 _TRIES = 3
+_KILLED_S = 10.0
+"""Until what was killed is reaped; it is a moment, but a process that gets no processor does not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class ForkServer:
         with suppress(ProcessLookupError):
             os.kill(server.spawned.pid, signal.SIGKILL)  # a child that only the reaper reaps: it is still that one
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._gone(server), 1.0)
+            await asyncio.wait_for(self._gone(server), _KILLED_S)
 
     async def _gone(self, server: _Server) -> None:
         while self._server is server:

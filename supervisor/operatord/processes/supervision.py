@@ -10,7 +10,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,7 +55,7 @@ class Supervision:
 
     def __init__(
         self,
-        slots: Mapping[str, Slot],
+        slots: Callable[[], Iterable[Slot]],
         *,
         on_state: StateSink,
         on_log: LogSink,
@@ -83,7 +83,7 @@ class Supervision:
             clock=clock,
         )
         self._stopper = Stopper(self.reaper, clock)
-        self._silence = SilenceWatch(slots.values, self.fire, clock)
+        self._silence = SilenceWatch(slots, self.fire, clock)
         self._fork_slot = Slot("forkserver", "internal", None)
         self.fork_server: ForkServer | None = None
 

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from operator_protocol.errors import Conflict, DeadlineExceeded, NotFound, Unavailable
-from operator_protocol.models import ProcessKind, ProcessState
+from operator_protocol.models import ProcessState
 from operatord import procfs
 from operatord.clock import Clock
 from operatord.processes import prctl
 from operatord.processes.commands import ChildCommands
 from operatord.processes.groups import signal_process
-from operatord.processes.lifecycle import LIVE, Event, Patience
+from operatord.processes.lifecycle import Event, Patience
 from operatord.processes.output import LogSink
 from operatord.processes.records import ServerRecord, ServerRecords
 from operatord.processes.restarting import RestartRule
+from operatord.processes.roster import Roster
 from operatord.processes.slots import Execed, Forked, Slot
 from operatord.processes.spec import ProcessSpec
 from operatord.processes.supervision import ExitHook, Policies, StateSink, Supervision, forgive
@@ -59,7 +60,7 @@ class ProcessTable:
         self._policies = policies or Policies()
         self._clock = clock
         self._wall = wall
-        self._slots: dict[str, Slot] = {}
+        self._roster = Roster()
         self._usage = UsageSampler(clock)
         self._exit_hooks: list[ExitHook] = []
         self._engine: Supervision | None = None
@@ -77,7 +78,7 @@ class ProcessTable:
         self._subreaper_before = prctl.set_child_subreaper(enabled=True)
         _, on_log = self._sinks
         self._engine = Supervision(
-            self._slots,
+            lambda: self._roster,
             on_state=self._told,
             on_log=on_log,
             records=self._records,
@@ -87,10 +88,9 @@ class ProcessTable:
             wall=self._wall,
         )
         self._engine.exit_hooks = self._exit_hooks
-        entries = [slot.what.entry for slot in self._slots.values() if isinstance(slot.what, Forked)]
+        entries = [slot.what.entry for slot in self._roster if isinstance(slot.what, Forked)]
         modules = dict.fromkeys([*self._preload, *(entry.partition(":")[0] for entry in entries)])
-        slot = self._engine.start(list(modules), self._warm_up)
-        self._slots[slot.name] = slot
+        self._roster.put(self._engine.start(list(modules), self._warm_up))
 
     def on_exit(self, callback: ExitHook) -> None:
         """Call ``callback(name, state)`` at each death of a worker or server, expected or not."""
@@ -103,7 +103,7 @@ class ProcessTable:
 
         Raises ``Conflict`` for a name that is taken, ``BadRequest`` for one that is not a name.
         """
-        self._add(
+        self._roster.add(
             Slot(
                 name,
                 "worker",
@@ -118,7 +118,7 @@ class ProcessTable:
 
         Raises ``Conflict`` for a name that is taken, ``BadRequest`` for one that is not a name.
         """
-        self._add(
+        self._roster.add(
             Slot(
                 spec.name,
                 "declared",
@@ -135,7 +135,7 @@ class ProcessTable:
 
         What is exec'd raises ``CannotRun`` or ``Unavailable`` if that fails.
         """
-        slot = self._slot(name)
+        slot = self._roster.to_handle(name)
         forgive(slot)
         self._running.fire(slot, Event.START)
         if slot.starting is not None:
@@ -146,13 +146,13 @@ class ProcessTable:
 
         With ``pid`` the word of an earlier incarnation is ignored.
         """
-        slot = self._speaker(name, pid)
+        slot = self._roster.speaker(name, pid)
         if slot is not None:
             self._running.fire(slot, Event.READY)
 
     def explain(self, name: str, reason: str) -> None:
         """Say why ``name`` is not further: what it waits for before its start, or what its probe says during it."""
-        slot = self._slot(name)
+        slot = self._roster.to_handle(name)
         if slot.phase in ("stopped", "starting") and slot.reason != reason:
             slot.reason = reason
             slot.since_at = slot.since_at or self._wall()
@@ -160,7 +160,7 @@ class ProcessTable:
 
     def beat(self, name: str, pid: int | None = None) -> None:
         """Worker ``name`` shows that it lives."""
-        slot = self._speaker(name, pid)
+        slot = self._roster.speaker(name, pid)
         if slot is not None and slot.phase == "ready":
             slot.last_sign = self._clock()
 
@@ -169,7 +169,7 @@ class ProcessTable:
 
         Raises ``DeadlineExceeded`` naming those that are not, ``Unavailable`` at once when one is failed or stopped.
         """
-        slots = [self._slot(name) for name in names]
+        slots = [self._roster.to_handle(name) for name in names]
         deadline = self._clock() + timeout_s
         while late := [slot for slot in slots if slot.phase != "ready"]:
             for slot in late:
@@ -189,9 +189,9 @@ class ProcessTable:
         when it has ended.
         """
         engine = self._running
-        slot = self._server_slot(name, "tool" if guarded else "server")
+        slot = self._roster.for_server(name, "tool" if guarded else "server")
         slot.what = Execed(list(argv), cwd)
-        self._slots[name] = slot
+        self._roster.put(slot)
         engine.fire(slot, Event.START)
         if slot.id is None:
             raise Unavailable(f"{name} could not be started")
@@ -199,25 +199,25 @@ class ProcessTable:
 
     async def terminate(self, name: str, *, timeout_s: float = 5.0) -> None:
         """TERM, then KILL after ``timeout_s``, until the group is empty. Not running is success."""
-        slot = self._slots.get(name)
+        slot = self._roster.find(name)
         if slot is not None:
             slot.stop_timeout_s = timeout_s
             await self._stop(slot)
 
     def signal(self, name: str, signum: int) -> None:
         """Signal the process itself, not its group. Raises ``NotFound`` if it is not running."""
-        slot = self._slots.get(name)
+        slot = self._roster.find(name)
         if slot is None or slot.id is None or not signal_process(slot.id, signum):
             raise NotFound(f"{name} is not running")
 
     def pid(self, name: str) -> int | None:
         """The pid of ``name`` while it runs."""
-        process = self._slots[name].id if name in self._slots else None
+        process = self._roster.process(name)
         return None if process is None else process.pid
 
     def start_time(self, name: str) -> float | None:
         """Kernel start time of ``name`` in clock ticks since boot while it runs."""
-        process = self._slots[name].id if name in self._slots else None
+        process = self._roster.process(name)
         return None if process is None else process.start_time
 
     def adopt(self, record: ServerRecord) -> bool:
@@ -225,13 +225,13 @@ class ProcessTable:
 
         Its death will be noticed, but not how it died; its output is not to be had.
         """
-        slot = self._server_slot(record.name)
+        slot = self._roster.for_server(record.name)
         pidfd = _pidfd_of(record.id)
         if pidfd is None:
             self._records.remove(record.name)
             return False
         slot.what = Execed(record.argv, None if record.cwd is None else Path(record.cwd))
-        self._slots[record.name] = slot
+        self._roster.put(slot)
         self._running.adopt(slot, record, pidfd)
         return True
 
@@ -239,7 +239,7 @@ class ProcessTable:
 
     async def restart(self, name: str) -> ProcessState:
         """Stop ``name`` if it runs, and start it again (a server: with the command it had). Returns its state."""
-        slot = self._slot(name)
+        slot = self._roster.to_handle(name)
         await self._stop(slot)
         if slot.id is not None:
             raise Conflict(f"{name} cannot be started again: process {slot.id.pid} does not end")
@@ -251,7 +251,7 @@ class ProcessTable:
 
     async def stop(self, name: str, reason: str = "") -> ProcessState:
         """Stop ``name`` for ``reason``; it stays stopped until ``restart``. Returns its state."""
-        slot = self._slot(name)
+        slot = self._roster.to_handle(name)
         await self._stop(slot, reason)
         if reason and not slot.reason:
             # It may have been down before, or about to be, for no reason that anybody gave.
@@ -267,12 +267,12 @@ class ProcessTable:
         if engine is None:
             return
         engine.closing = True
-        await asyncio.gather(*(self._stop(slot) for slot in self._of_kind("worker", "declared", "tool")))
+        await asyncio.gather(*(self._stop(slot) for slot in self._roster.of_kind("worker", "declared", "tool")))
         if self._keep_servers:
-            for slot in self._of_kind("server"):
+            for slot in self._roster.of_kind("server"):
                 engine.release(slot)
         else:
-            await asyncio.gather(*(self._stop(slot) for slot in self._of_kind("server")))
+            await asyncio.gather(*(self._stop(slot) for slot in self._roster.of_kind("server")))
         await engine.close()
         prctl.set_child_subreaper(enabled=self._subreaper_before)
         self._records.end_run()
@@ -280,20 +280,17 @@ class ProcessTable:
 
     def state(self, name: str) -> ProcessState:
         """The state of ``name``. Raises ``NotFound``."""
-        slot = self._slots.get(name)
-        if slot is None:
-            raise NotFound(f"there is no process {name!r}", f"there are: {', '.join(self._slots)}")
-        return slot.state(self._clock())
+        return self._roster.get(name).state(self._clock())
 
     def states(self) -> list[ProcessState]:
         """The state of every process, in the order in which they were added."""
         now = self._clock()
-        return [slot.state(now) for slot in self._slots.values()]
+        return [slot.state(now) for slot in self._roster]
 
     def sample_usage(self) -> list[ProcessState]:
         """Measure what each process takes now (call it once a second); returns ``states()`` with the figures."""
-        usage = self._usage.sample(slot.id for slot in self._slots.values() if slot.id is not None)
-        for slot in self._slots.values():
+        usage = self._usage.sample(slot.id for slot in self._roster if slot.id is not None)
+        for slot in self._roster:
             slot.usage = None if slot.id is None else usage.get(slot.id)
         return self.states()
 
@@ -305,7 +302,7 @@ class ProcessTable:
 
     def _told(self, state: ProcessState) -> None:
         if state.gone:
-            self._slots.pop(state.name, None)
+            self._roster.forget(state.name)
         on_state, _ = self._sinks
         on_state(state)
 
@@ -313,39 +310,6 @@ class ProcessTable:
         self._running.fire(slot, Event.STOP, reason)
         if slot.stopping is not None:
             await asyncio.shield(slot.stopping)
-
-    def _add(self, slot: Slot) -> None:
-        if slot.name in self._slots or slot.name == "forkserver":
-            raise Conflict(f"there is a process {slot.name} already")
-        self._slots[slot.name] = slot
-
-    def _of_kind(self, *kinds: ProcessKind) -> list[Slot]:
-        return [slot for slot in self._slots.values() if slot.kind in kinds]
-
-    def _slot(self, name: str) -> Slot:
-        slot = self._slots.get(name)
-        if slot is None:
-            raise NotFound(f"there is no process {name!r}", f"there are: {', '.join(self._slots)}")
-        if slot.kind == "internal":
-            raise Conflict(f"{name} belongs to the daemon", "it is started again by itself when it ends")
-        return slot
-
-    def _server_slot(self, name: str, kind: ProcessKind = "server") -> Slot:
-        """The slot that a server of that name may take."""
-        slot = self._slots.get(name)
-        if slot is None:
-            slot = Slot(name, kind, None)
-        elif slot.kind != kind or slot.rule is not None:
-            raise Conflict(f"{name} is the name of a {slot.kind}")
-        elif slot.id is not None or slot.phase in LIVE:
-            raise Conflict(f"{name} runs already, as process {self.pid(name)}")
-        return slot
-
-    def _speaker(self, name: str, pid: int | None) -> Slot | None:
-        slot = self._slots.get(name)
-        if slot is None or slot.rule is None or slot.id is None or pid not in (None, slot.id.pid):
-            return None
-        return slot
 
 
 def _pidfd_of(process: ProcessId) -> int | None:

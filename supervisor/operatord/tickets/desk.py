@@ -1,23 +1,23 @@
 """The ticket desk: the one writer of tickets.
 
-A violation opens one ticket, deduplicated by invariant and node; repeats update it; its end resolves it. ``lifecycle``
-is the table of what may follow what; nothing here changes a status otherwise. An observation that could not be made
-reaches nobody here: it closes no violation, so it resolves no ticket. Every change is also said in the history of its
-ticket.
+A violation opens one ticket, deduplicated by invariant and node; repeats update it; its end resolves it. What a change
+makes of a ticket is in ``changes``; here it is kept and published. An observation that could not be made reaches nobody
+here: it closes no violation, so it resolves no ticket. Every change is also said in the history of its ticket.
 """
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from operator_protocol.codec import Body
-from operator_protocol.errors import BadRequest, Conflict, Unavailable
-from operator_protocol.models import Diagnosis, Ticket, TicketEvent, TicketRecord, TicketStatus, Violation
+from operator_protocol.errors import Conflict, Unavailable
+from operator_protocol.models import Diagnosis, Ticket, TicketRecord, TicketStatus, Violation
 from operator_protocol.records import to_body
 from operator_protocol.topics import TICKET_OPENED, TICKET_RESOLVED, TICKET_UPDATED
 from operatord.clock import Clock
-from operatord.tickets.lifecycle import Event, move
+from operatord.tickets import changes
+from operatord.tickets.changes import AGENT, DAEMON, NOWHERE, Change, Origin, read_status
+from operatord.tickets.lifecycle import Event
 
 if TYPE_CHECKING:  # SQLAlchemy is behind it: a quarter of a second that a start cannot spare
     from operatord.tickets.db import Page, TicketDB
@@ -26,31 +26,8 @@ if TYPE_CHECKING:  # SQLAlchemy is behind it: a quarter of a second that a start
 Publish = Callable[[str, Body], None]
 Tickets: TypeAlias = list[Ticket]
 
-STATUSES: tuple[TicketStatus, ...] = get_args(TicketStatus)
-MAX_NOTES = 100
-DAEMON = "operatord"
-AGENT = "agent"
 _INTERRUPTED: tuple[TicketStatus, ...] = ("diagnosing", "acting")
 """What only a living daemon can be doing."""
-_WAYS: Mapping[TicketStatus, Event] = {
-    "open": "reopen",
-    "acting": "act",
-    "resolved": "resolve",
-    "escalated": "escalate",
-    "held": "hold",
-}
-"""How a ticket gets to a status that is asked for by its name."""
-
-
-class Origin(NamedTuple):
-    """Where the tickets of this desk are from."""
-
-    host: str = ""
-    cluster: str = ""
-    boot: str = ""
-
-
-NOWHERE = Origin()
 
 
 class Key(NamedTuple):
@@ -122,30 +99,12 @@ class TicketDesk:
         if ticket is None:
             return self._open(violation, now)
         told_before = self._heard.get(ticket.id) == violation.id
-        again = replace(
-            ticket,
-            occurrences=ticket.occurrences + (0 if told_before else 1),
-            message=violation.message,
-            severity=violation.severity,
-            updated_at=now,
-        )
-        said = {"violation": to_body(violation), "occurrences": again.occurrences}
-        return self._save(again, self._said("repeated", said, at=now), violation_id=violation.id)
+        change = changes.repeated(ticket, violation, now, told_before=told_before)
+        return self._save(change, violation_id=violation.id)
 
     def _open(self, violation: Violation, now: float) -> Ticket:
-        fresh = Ticket(
-            id=0,
-            invariant=violation.invariant,
-            node=violation.node,
-            severity=violation.severity,
-            status="open",
-            message=violation.message,
-            opened_at=now,
-            updated_at=now,
-            **self._origin._asdict(),
-        )
-        said = {"violation": to_body(violation), **self._origin._asdict()}
-        ticket = self._db.add(fresh, violation.id, self._said("opened", said, at=now))
+        fresh = changes.opened(violation, self._origin, now)
+        ticket = self._db.add(fresh.ticket, violation.id, fresh.said)
         self._unresolved[_key(ticket)] = ticket
         self._heard[ticket.id] = violation.id
         self._publish(TICKET_OPENED, to_body(ticket))
@@ -185,17 +144,14 @@ class TicketDesk:
 
     def note(self, ticket_id: int, text: str, *, who: str = DAEMON) -> Ticket:
         """Add a line to a ticket; it shows the last ``MAX_NOTES``, its history has them all."""
-        ticket = self._noted(self.get(ticket_id), text, who)
-        return self._save(replace(ticket, updated_at=self._wall()), self._said("note", {"text": text}, who))
+        return self._save(changes.noted(self.get(ticket_id), text, self._wall(), who))
 
     def set_status(self, ticket_id: int, status: str, note: str = "", *, who: str = DAEMON) -> Ticket:
         """Move a ticket to ``status`` in the way that leads there.
 
         Raises ``BadRequest`` for one that there is not or that nobody is moved to, ``NotFound`` and ``Conflict``.
         """
-        event = _WAYS.get(read_status(status))
-        if event is None:
-            raise BadRequest(f"a ticket becomes {status} by its diagnosis only", f"one of {', '.join(_WAYS)}")
+        event = changes.way_to(status)
         if event == "reopen":
             return self.reopen(ticket_id, note, who=who)
         return self._move(self.get(ticket_id), event, who=who, note=note)
@@ -213,18 +169,14 @@ class TicketDesk:
     def give_up_diagnosis(self, ticket_id: int) -> Ticket:
         """The agent could not answer: the ticket is as open, or as diagnosed, as it was before."""
         ticket = self.get(ticket_id)
-        return ticket if ticket.status != "diagnosing" else self._move(ticket, _back(ticket), who=AGENT)
+        return ticket if ticket.status != "diagnosing" else self._move(ticket, changes.way_back(ticket), who=AGENT)
 
     def attach_diagnosis(self, ticket_id: int, diagnosis: Diagnosis) -> Ticket:
         """Put a diagnosis on a ticket. One that is acting, held, escalated or resolved keeps its status.
 
         The one before it stays in the history.
         """
-        ticket = self.get(ticket_id)
-        now = self._wall()
-        moved = replace(ticket, diagnosis=diagnosis, status=move(ticket.id, ticket.status, "answered"), updated_at=now)
-        said = {"diagnosis": to_body(diagnosis), "from": ticket.status, "to": moved.status}
-        return self._save(moved, self._said("diagnosis", said, AGENT, at=now))
+        return self._save(changes.answered(self.get(ticket_id), diagnosis, self._wall()))
 
     def begin_action(self, ticket_id: int, *, who: str = AGENT) -> Ticket:
         """An action for this ticket begins. One that is held stays held. Raises ``Conflict`` if it is resolved."""
@@ -233,11 +185,11 @@ class TicketDesk:
     def end_action(self, ticket_id: int, *, succeeded: bool, note: str = "", who: str = AGENT) -> Ticket:
         """The action is over. If it failed or did not help, a person must look; one that is resolved stays that."""
         ticket = self.get(ticket_id)
-        return self._move(ticket, _back(ticket) if succeeded else "failed", who=who, note=note)
+        return self._move(ticket, changes.way_back(ticket) if succeeded else "failed", who=who, note=note)
 
     def say(self, ticket_id: int, what: str, data: Mapping[str, Any], *, who: str = DAEMON) -> None:
         """Keep ``data`` in the history of a ticket, which does not change otherwise: evidence, an action, a step."""
-        self._db.say(self.get(ticket_id).id, self._said(what, data, who))
+        self._db.say(self.get(ticket_id).id, changes.say(what, data, who, self._wall()))
 
     # looking
 
@@ -311,34 +263,16 @@ class TicketDesk:
 
     def _move(self, ticket: Ticket, event: Event, *, who: str = DAEMON, note: str = "") -> Ticket:
         """Raises ``Conflict`` for what the table does not allow; what changes nothing is not written."""
-        status = move(ticket.id, ticket.status, event)
-        if status == ticket.status and not note:
-            return ticket
-        now = self._wall()
-        moved = replace(
-            ticket,
-            status=status,
-            updated_at=now,
-            resolved_at=(ticket.resolved_at or now) if status == "resolved" else None,
-            reopened=ticket.reopened + (event == "reopen" and status != ticket.status),
-        )
-        said = {"event": event, "from": ticket.status, "to": status} | ({"note": note} if note else {})
-        return self._save(self._noted(moved, note, who) if note else moved, self._said("status", said, who, at=now))
+        change = changes.moved(ticket, event, self._wall(), who, note)
+        return ticket if change is None else self._save(change)
 
-    def _said(self, what: str, data: Mapping[str, Any], who: str = DAEMON, *, at: float | None = None) -> TicketEvent:
-        return TicketEvent(0, self._wall() if at is None else at, who, what, data)
-
-    def _noted(self, ticket: Ticket, text: str, who: str) -> Ticket:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
-        by = "" if who == DAEMON else f"{who}: "
-        return replace(ticket, notes=[*ticket.notes, f"{stamp} {by}{text}"][-MAX_NOTES:])
-
-    def _save(self, ticket: Ticket, event: TicketEvent, *, violation_id: str = "") -> Ticket:
+    def _save(self, change: Change, *, violation_id: str = "") -> Ticket:
+        ticket = change.ticket
         resolved = ticket.status == "resolved"
         key = _key(ticket)
         known = self._unresolved.get(key)
         violation_id = violation_id or self._heard.get(ticket.id, "") or self._db.get(ticket.id).violation_id
-        self._db.save(ticket, violation_id, event)
+        self._db.save(ticket, violation_id, change.said)
         if not resolved:
             self._unresolved[key] = ticket
             self._heard[ticket.id] = violation_id
@@ -348,18 +282,6 @@ class TicketDesk:
         became_resolved = resolved and known is not None and known.id == ticket.id
         self._publish(TICKET_RESOLVED if became_resolved else TICKET_UPDATED, to_body(ticket))
         return ticket
-
-
-def read_status(status: str) -> TicketStatus:
-    """``status`` as one of those that there are. Raises ``BadRequest`` naming them."""
-    for known in STATUSES:
-        if status == known:
-            return known
-    raise BadRequest(f"unknown ticket status {status!r}", f"one of {', '.join(STATUSES)}")
-
-
-def _back(ticket: Ticket) -> Event:
-    return "back_to_open" if ticket.diagnosis is None else "back_to_diagnosed"
 
 
 def _key(ticket: Ticket) -> Key:

@@ -24,8 +24,8 @@ from sqlalchemy.orm import Session
 
 from operator_protocol.errors import BadRequest, Conflict, OperatorError, Unavailable
 from operator_protocol.models import TicketStatus
+from operatord.tickets.changes import Origin
 from operatord.tickets.db import TicketDB
-from operatord.tickets.desk import Origin
 from operatord.tickets.migrating import migrate
 from operatord.tickets.queries import Page, TicketQueries
 from operatord.tickets.rows import ticket_values

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from tests.clients import bodies
 from tests.clients.ctl.conftest import Ctl, Popen
-from tests.clients.scripted import ScriptedDaemon, any_json
+from tests.clients.scripted import Script, ScriptedDaemon, any_json
 from tests.protocol.journals import EPOCH, Press, chapter, fault, health, sample, ticket, violation
 
 from operator_clients import when
@@ -181,16 +181,22 @@ def test_what_happens_is_recorded_until_somebody_says_stop(
     assert out.startswith(f"{frames} frames in ")
 
 
-def test_a_filter_and_a_duration(daemon: ScriptedDaemon, start_ctl: Popen, tmp_path: Path) -> None:
+def test_a_filter_and_a_duration(daemon: ScriptedDaemon, ctl: Ctl, tmp_path: Path) -> None:
     path = tmp_path / "x.opj"
-    process = start_ctl("record", str(path), "--topic", "fault.", "--for", "1500ms", "--json")
-    daemon.wait_joined()
-    until_recorded(path, None)
-    daemon.publish("violation.opened", bodies.violation())
-    daemon.publish("fault.injected", bodies.fault())
-    out, _ = process.communicate(timeout=30)
-    told = any_json(out)
-    assert process.returncode == 0
+    take_snapshot = daemon.handlers["snapshot"]
+
+    def publish_behind_the_snapshot(args: Body) -> Body | Script:
+        snapshot = take_snapshot(args)
+        daemon.on("snapshot", take_snapshot)
+        daemon.publish("violation.opened", bodies.violation())
+        daemon.publish("fault.injected", bodies.fault())
+        return snapshot
+
+    daemon.on("snapshot", publish_behind_the_snapshot)
+    done = ctl("record", str(path), "--topic", "fault.", "--for", "1s", "--json")
+    told = any_json(done.stdout)
+    assert done.returncode == 0
+    assert told["seconds"] >= 1.0
     assert (told["file"], told["frames"], told["bytes"]) == (str(path), 1, path.stat().st_size)
     with Recording.open(path) as recording:
         assert recording.notes() == ["only fault. was recorded; the rest is as of each checkpoint"]

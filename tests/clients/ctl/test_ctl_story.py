@@ -1,6 +1,7 @@
 """What the walk makes of the frames: intervals, the load, and the two counts of operations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tests.clients import bodies
 
@@ -207,3 +208,44 @@ def test_the_report_says_who_else_repaired_it() -> None:
         if begun is not None:
             bus.at(10.0, "action.finished", action(status))
         assert bus.story.figures()["repaired_by"] == repaired
+
+
+def test_each_act_of_a_story_has_figures_of_its_own() -> None:
+    bus = Bus()
+    bus.samples(1, [2000, 2000])
+    bus.fault(3.0, "injected", fault_id="a", target="valkey-4", injected_at=WALL + 3.0)
+    bus.at(3.5, "violation.opened", bodies.violation("valkey-4"))
+    bus.at(4.0, "agent.diagnosis", {"ticket": 1, "diagnosis": to_body(bodies.diagnosis("valkey-4"))})
+    bus.samples(4, [1900])
+    bus.fault(5.0, "recovering", fault_id="a", target="valkey-4", state="recovering")
+    bus.fault(5.5, "recovered", fault_id="a", target="valkey-4", state="recovered")
+    bus.samples(6, [1500, 1990])
+    bus.fault(8.0, "injected", fault_id="b", injected_at=WALL + 8.0)
+    bus.at(8.2, "violation.opened", bodies.violation("valkey-1"))
+    bus.at(9.0, "agent.diagnosis", {"ticket": 2, "diagnosis": to_body(bodies.diagnosis("valkey-1"))})
+    bus.samples(9, [0], errors=7)
+    bus.fault(10.0, "recovering", fault_id="b", state="recovering")
+    bus.fault(12.0, "recovered", fault_id="b", state="recovered")
+    assert not bus.story.settled
+    bus.samples(13, [500, 2000, 2000, 2000, 2000, 2000], errors=7)
+    figures = bus.story.figures()
+    first, second = figures["acts"]
+    assert first["ops"] == {"baseline": 2000.0, "lowest": 1900.0, "after": 1990.0}
+    assert second["ops"] == {"baseline": 2000.0, "lowest": 0.0, "after": 2000.0}
+    assert (first["detected_after_s"], second["detected_after_s"]) == (0.5, 0.2)
+    assert (first["diagnosed_after_s"], second["diagnosed_after_s"]) == (1.0, 1.0)
+    assert (first["recovered_after_s"], second["recovered_after_s"]) == (0.5, 2.0)
+    assert (first["errors"], second["errors"]) == (0, 7)
+    assert figures["ops"] == first["ops"]
+    assert bus.story.problems() == []
+
+
+def test_a_first_answer_is_no_diagnosis_yet() -> None:
+    bus = Bus()
+    bus.fault(3.0, "injected", injected_at=WALL + 3.0)
+    early = replace(bodies.diagnosis("valkey-1"), preliminary=True)
+    bus.at(3.2, "agent.diagnosis", {"ticket": 1, "diagnosis": to_body(early)})
+    assert bus.story.figures()["diagnosed_after_s"] == 0.2
+    bus.at(5.5, "agent.diagnosis", {"ticket": 1, "diagnosis": to_body(bodies.diagnosis("valkey-1"))})
+    figures = bus.story.figures()
+    assert (figures["first_answer_after_s"], figures["diagnosed_after_s"]) == (0.2, 2.5)

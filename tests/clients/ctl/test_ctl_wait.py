@@ -6,10 +6,11 @@ import time
 import pytest
 from tests.clients import bodies
 from tests.clients.ctl.conftest import Ctl, Popen
-from tests.clients.scripted import ScriptedDaemon, any_json
+from tests.clients.scripted import Script, ScriptedDaemon, any_json
 
-from operator_clients.ctl.wait import holds, since_last_owed_injection
+from operator_clients.ctl.wait import holds, what_counts
 from operator_protocol.codec import Body
+from operator_protocol.errors import DeadlineExceeded
 from operator_protocol.frames import Frame, Header
 from operator_protocol.models import Fault
 
@@ -57,11 +58,41 @@ def test_events_before_the_last_owed_injection_do_not_count(daemon: ScriptedDaem
 
 def test_without_a_fault_it_counts_from_now(daemon: ScriptedDaemon, ctl: Ctl) -> None:
     daemon.publish("ticket.opened", bodies.ticket(1))
-    timer = threading.Timer(1.0, lambda: daemon.publish("ticket.opened", bodies.ticket(2)))
-    timer.start()
-    done = ctl("wait", "ticket.opened", "--json", "--timeout", "10")
-    timer.join()
+
+    def publish() -> None:
+        daemon.wait_joined()
+        daemon.publish("ticket.opened", bodies.ticket(2))
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    done = ctl("wait", "ticket.opened", "--json", "--timeout", "30")
+    publisher.join()
     assert any_json(done.stdout)["body"]["id"] == 2
+
+
+def test_an_event_that_comes_before_the_snapshot_is_read_counts(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    take_snapshot = daemon.handlers["snapshot"]
+
+    def publish_behind_the_snapshot(args: Body) -> Body | Script:
+        snapshot = take_snapshot(args)
+        daemon.publish("ticket.opened", bodies.ticket(2))
+        return snapshot
+
+    daemon.on("snapshot", publish_behind_the_snapshot)
+    assert any_json(ctl("wait", "ticket.opened", "--json", "--timeout", "10").stdout)["body"]["id"] == 2
+
+
+def test_an_event_before_a_second_try_to_join_counts(daemon: ScriptedDaemon, ctl: Ctl) -> None:
+    take_snapshot = daemon.handlers["snapshot"]
+
+    def fail_once(_: Body) -> Body:
+        daemon.publish("ticket.opened", bodies.ticket(2))
+        daemon.on("snapshot", take_snapshot)
+        raise DeadlineExceeded("too busy for a snapshot")
+
+    daemon.publish("ticket.opened", bodies.ticket(1))
+    daemon.on("snapshot", fail_once)
+    assert any_json(ctl("wait", "ticket.opened", "--json", "--timeout", "10").stdout)["body"]["id"] == 2
 
 
 def test_where_picks_the_event_by_its_body(daemon: ScriptedDaemon, ctl: Ctl) -> None:
@@ -86,7 +117,7 @@ def test_the_output_and_the_states_of_processes_can_be_waited_for(daemon: Script
 
 def test_a_daemon_that_goes_away_while_we_wait_is_exit_3(daemon: ScriptedDaemon, start_ctl: Popen) -> None:
     process = start_ctl("wait", "violation.opened", "--timeout", "60")
-    daemon.wait_joined()
+    daemon.wait_followed()
     daemon.stop()
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (3, "")
@@ -95,7 +126,7 @@ def test_a_daemon_that_goes_away_while_we_wait_is_exit_3(daemon: ScriptedDaemon,
 
 def test_a_daemon_that_is_replaced_while_we_wait_is_exit_3(daemon: ScriptedDaemon, start_ctl: Popen) -> None:
     process = start_ctl("wait", "violation.opened", "--timeout", "60")
-    daemon.wait_joined()
+    daemon.wait_followed()
     daemon.stop()
     with ScriptedDaemon(daemon.directory):
         _, err = process.communicate(timeout=30)
@@ -110,8 +141,9 @@ def frame(seq: int, topic: str, body: Body, wall_ts: float) -> Frame:
 def test_a_fault_whose_frame_is_forgotten_still_counts_from_its_injection() -> None:
     history = [frame(1, "violation.opened", {}, 10.0), frame(2, "violation.opened", {}, 21.0)]
     owed = Fault("f1", "kill", "valkey-1", "active", owed=True, injected_at=20.0)
-    assert since_last_owed_injection(history, [owed]) == history[1:]
-    assert since_last_owed_injection(history, []) == []
+    assert what_counts(history, [owed], 30.0) == history[1:]
+    assert what_counts(history, [], 30.0) == []
+    assert what_counts(history, [], 21.0) == history[1:]
 
 
 @pytest.mark.parametrize(

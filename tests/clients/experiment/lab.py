@@ -19,7 +19,7 @@ RATE = 2000.0
 
 
 class Lab:
-    def __init__(self, daemon: ScriptedDaemon) -> None:
+    def __init__(self, daemon: ScriptedDaemon, fault: Fault | None = None) -> None:
         self.daemon = daemon
         self.detects = True
         self.recovers = True
@@ -30,7 +30,9 @@ class Lab:
         """While a fault is in force."""
         self.running = False
         self.rate: float | None = None
-        self.fault: Fault | None = None
+        self.stop_takes_s = 0.0
+        """The load goes on so long after it was told to stop."""
+        self.fault = fault
         self._aborted = False
         self._samples = 0
         self._operations = 0
@@ -55,10 +57,11 @@ class Lab:
     def _status(self) -> Body:
         return bodies.status() | {"faults": [to_body(self.fault)] if self.fault and self.fault.owed else []}
 
-    def _workload(self, args: Body) -> Body:
+    def _workload(self, args: Body) -> Script:
         if args["action"] == "start":
             self.running, self._samples = True, 0
         elif args["action"] == "stop":
+            yield self.stop_takes_s
             self.running = False
         if args.get("rate"):
             self.rate = args["rate"]

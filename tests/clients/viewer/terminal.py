@@ -13,15 +13,30 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyte
 
 DEADLINE_S = 30.0
+_PICTURE_S = 10.0
+"""For the rest of a picture, should the program get no time in the midst of it."""
 # The program gets the pty as its controlling terminal, so that keys become signals as they do for a person.
 _WITH_TERMINAL = (
     "import fcntl,os,sys,termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
+_SYNCHRONIZED = 2026
+"""The mode in which a program draws a picture; it ends with the mode."""
+
+
+class _Screen(pyte.Screen):
+    """Keeps each picture as the program finished it, if that is asked for."""
+
+    pictures: list[str] | None = None
+
+    def reset_mode(self, *modes: int, **kwargs: Any) -> None:
+        super().reset_mode(*modes, **kwargs)
+        if self.pictures is not None and kwargs.get("private") and _SYNCHRONIZED in modes:
+            self.pictures.append("\n".join(self.display))
 
 
 class Terminal:
@@ -31,7 +46,7 @@ class Terminal:
         self.master, self.slave = pty.openpty()
         os.set_blocking(self.master, False)
         self.received = bytearray()
-        self._screen = pyte.Screen(width, height)
+        self._screen = _Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
         self._set_size(width, height)
         self.modes_before = self.modes()
@@ -58,6 +73,11 @@ class Terminal:
     def text(self) -> str:
         """The same as one string."""
         return "\n".join(self.rows())
+
+    def pictures(self) -> list[str]:
+        """A list that has each picture from now on: of those that come together, the screen shows only the last."""
+        self._screen.pictures = []
+        return self._screen.pictures
 
     def colour_at(self, text: str) -> str:
         """The foreground colour of the first place where ``text`` stands."""
@@ -94,8 +114,10 @@ class Terminal:
 
     def _patience_s(self, timeout_s: float, count: int) -> float:
         """A picture that has begun (synchronized output) is taken in whole, as a terminal would show it."""
-        if self.received.count(b"\x1b[?2026h") > self.received.count(b"\x1b[?2026l"):
-            return 1.0
+        begun = self.received.count(b"\x1b[?2026h") > self.received.count(b"\x1b[?2026l")
+        # Nobody finishes the picture of a program that has ended.
+        if begun and self.process.poll() is None:
+            return _PICTURE_S
         return timeout_s if not count else 0.0
 
     def quiet(self, for_s: float) -> None:

@@ -11,10 +11,11 @@ from tests.protocol.journals import Press
 
 from operator_clients.viewer.canvas import Pen
 from operator_clients.viewer.compose import draw
+from operator_clients.viewer.inflight import READS
 from operator_clients.viewer.keymap import KEYMAP, REPLAY_KEYMAP
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.replaying import ReplaySession
-from operator_clients.viewer.session import READS, Session
+from operator_clients.viewer.session import Session
 from operator_clients.viewer.view import View
 from operator_protocol.endpoint import runtime_endpoint
 from operator_protocol.follow import Follower

@@ -4,9 +4,11 @@ import fcntl
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
@@ -191,6 +193,36 @@ def test_a_pipe_gets_it_and_may_close_early() -> None:
         film.stdout.close()
         assert film.stderr.read() == b""
         assert film.wait(60) == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+def test_a_film_that_somebody_ends_leaves_nothing_behind(tmp_path: Path, signum: int) -> None:
+    command = [sys.executable, "-m", "operator_clients.viewer", "--replay", "valkey", "--export", "asciicast"]
+    with subprocess.Popen([*command, "--out", str(tmp_path / "x.cast")], stderr=subprocess.PIPE) as film:
+        give_up_at = time.monotonic() + 60
+        while not list(tmp_path.iterdir()) and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+        film.send_signal(signum)
+        assert film.wait(60) == 128 + signum
+        assert film.stderr is not None
+        assert film.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("out", ["file/x.svg", "x" * 300, "nowhere/x.svg", "."])
+def test_where_nothing_can_be_written_is_said(
+    tmp_path: Path, out: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    assert exported("svg", "--out", out) == 1
+    assert capsys.readouterr().err.startswith(f"operator-viewer: cannot write {out}: ")
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_recording_whose_name_no_file_can_have_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--replay", "x" * 300, "--plain"]) == 1
+    assert "File name too long" in capsys.readouterr().err
 
 
 def test_sizes_are_columns_by_rows() -> None:

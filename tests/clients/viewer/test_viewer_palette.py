@@ -17,7 +17,8 @@ from tests.clients.viewer.terminal import Terminal
 from operator_clients.ctl.commands import COMMANDS
 from operator_clients.viewer.commandline import common, kinds_of, offers, usage, words_of
 from operator_clients.viewer.errands import Errand
-from operator_clients.viewer.session import READS
+from operator_clients.viewer.inflight import READS
+from operator_clients.viewer.keys import PASTED
 from operator_protocol.errors import BadRequest, Conflict, UnknownCommand
 from operator_protocol.state import State
 from operatord.control.commands import COMMANDS as DAEMON_COMMANDS
@@ -141,6 +142,12 @@ def test_what_a_command_takes_stands_below_the_line() -> None:
     assert usage("") == usage("x") == ""
 
 
+@pytest.mark.parametrize("char", ["x", "数", "🔥"])
+def test_the_end_of_a_line_that_is_too_long_is_where_it_is_typed(char: str) -> None:
+    for opened in (Stage().press(":"), Stage().press("1", "/")):
+        assert "12▏" in opened.press(f"{PASTED}{char * 75}12").text()
+
+
 def test_what_changes_nothing_is_what_the_daemon_says_does_not() -> None:
     assert {command.name for command in DAEMON_COMMANDS if command.reads} == READS
 
@@ -200,9 +207,9 @@ def test_a_chapter_that_the_panels_show_needs_no_box_unless_it_was_refused(code:
     assert one.brief() == said
 
 
-def palette(runtime_dir: Path, *options: str) -> Terminal:
+def palette(runtime_dir: Path, *options: str, env: dict[str, str] | None = None) -> Terminal:
     argv = [sys.executable, "-m", "operator_clients.viewer", "--endpoint", str(runtime_dir), *options]
-    return Terminal(argv, width=80, height=24)
+    return Terminal(argv, width=80, height=24, env=env)
 
 
 def test_lines_are_run_and_what_comes_of_them_is_shown(daemon: ScriptedDaemon) -> None:
@@ -245,6 +252,18 @@ def test_read_only_refuses_keys_and_lines(daemon: ScriptedDaemon) -> None:
         terminal.press(":next\r")
         terminal.until("✗ read-only: next changes something")
         assert [one for one in daemon.requests if one.cmd != "faults"] == []
+
+
+def test_what_the_locale_cannot_say_to_a_command_is_refused_in_a_line(daemon: ScriptedDaemon) -> None:
+    ascii_only = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    with palette(daemon.directory, env=ascii_only) as terminal:
+        terminal.until("Stage 2")
+        terminal.press(":logs 数")
+        terminal.until(": logs 数")
+        terminal.press("\r")
+        terminal.until("✗ the locale of this terminal has no '数'")
+        terminal.press("q")
+        assert terminal.ended() == 0
 
 
 @pytest.mark.parametrize("way", ["quit", "terminated", "hung up", "killed"])

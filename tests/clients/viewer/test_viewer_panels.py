@@ -175,7 +175,7 @@ def test_a_degraded_load_is_red_and_says_so() -> None:
     assert GREEN in codes(healthy, "1,990")
     assert RED in codes(degraded, "410 ops/s")
     assert "DEGRADED" in "\n".join(text_of(degraded))
-    assert YELLOW in codes(healthy, "─ Workload")
+    assert GREEN in codes(healthy, "─ Workload")
     assert RED in codes(degraded, "━ Workload")
 
 

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 from tests.clients.viewer import scenes
 
-from operator_clients.viewer.layout import Size
-from operator_clients.viewer.panels import notes
+from operator_clients.viewer.layout import Size, arrange
+from operator_clients.viewer.panels import narration, notes
 from operator_clients.viewer.view import View
 
 SAID = "Ask the audience to guess.\nWait for an answer. It takes longer than you think, and that is all right."
@@ -46,6 +46,15 @@ def test_where_it_is_low_the_notes_get_all_lines_but_one() -> None:
     assert "Wait for an answer." in shown[2]
 
 
+def test_beside_the_story_the_notes_get_the_room_that_is_left() -> None:
+    for size in (Size(80, 24), Size(100, 30), Size(120, 40)):
+        plain, noted = (arrange(size, notes=wanted).panels for wanted in (False, True))
+        assert noted["narration"].height >= plain["narration"].height
+        assert sum(noted[name].height for name in ("narration", "cluster", "monitor")) == size.height - 2
+        assert min(rect.height for name, rect in noted.items() if name != "narration") >= 8
+    assert arrange(Size(100, 30), notes=True).panels["narration"].height == 11
+
+
 def test_notes_that_do_not_fit_end_in_an_ellipsis_and_are_whole_on_focus() -> None:
     view = view_of(notes=" ".join(f"word{number}" for number in range(200)))
     assert "…" in drawn(view, Size(80, 8))
@@ -74,3 +83,13 @@ def test_without_a_story_it_says_so() -> None:
     view.state.demo = None
     assert "No demo is running here" in drawn(view, Size(80, 8))
     assert notes.detail(view, 76)[0].plain.startswith("No demo")
+
+
+@pytest.mark.parametrize("entered_at", [float("nan"), float("-inf"), 1e300])
+@pytest.mark.parametrize("index", [-(2**63), 2**63])
+def test_a_chapter_with_mad_figures_is_drawn(entered_at: float, index: int) -> None:
+    view = view_of(entered_at=entered_at, index=index)
+    assert len(drawn(view, Size(80, 8)).splitlines()) == 8
+    for panel in (notes, narration):
+        assert panel.detail(view, 76)
+        assert panel.render(view, Size(80, 8))

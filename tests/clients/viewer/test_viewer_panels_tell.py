@@ -12,12 +12,15 @@ from operator_clients.viewer.canvas import Pen
 from operator_clients.viewer.compose import DETAILS, compose
 from operator_clients.viewer.layout import PanelName, Size
 from operator_clients.viewer.panels.chart import chart
-from operator_clients.viewer.panels.node import named
+from operator_clients.viewer.panels.node import duty
+from operator_clients.viewer.panels.wording import named
 from operator_clients.viewer.shell import Shell
+from operator_clients.viewer.story import Mark
 from operator_protocol.models import (
     Action,
     AgentState,
     ClusterHealth,
+    Hypothesis,
     InvariantKind,
     InvariantTable,
     LatencySummary,
@@ -61,6 +64,13 @@ def test_the_chart_has_a_unit_a_scale_and_the_levels_it_is_read_against() -> Non
     alarm = next(row for row in rows if row.startswith("1,000┤"))
     assert alarm[6:].count("╌") > 40
     assert rows[-2].startswith("    0┤")
+
+
+@pytest.mark.parametrize(("at", "behind"), [(4.9, 4), (5.3, 3), (9.8, 0)])
+def test_a_mark_stands_where_the_second_is_that_it_fell_in(at: float, behind: int) -> None:
+    """Each sample is taken at the end of its second; of the last one there is none yet."""
+    drawn = chart([scenes.sample(second) for second in range(1, 10)], [Mark("fault", scenes.EPOCH + at)], Size(40, 6))
+    assert len(drawn[-1].plain) - 1 - drawn[-1].plain.index("F") == behind, drawn[-1].plain
 
 
 def test_a_dip_shows_the_baseline_it_fell_from() -> None:
@@ -228,9 +238,12 @@ def test_the_detail_of_the_agent_has_every_step_then_the_whole_diagnosis_then_wh
 
 def test_a_first_answer_is_marked_as_one() -> None:
     film = scenes.diagnosing()
-    first = replace(scenes.diagnosis(), preliminary=True, usage={"cost_usd": 0.0123})
+    possible = [Hypothesis("network_partition", None, "its peers reach it")]
+    first = replace(scenes.diagnosis(), preliminary=True, hypotheses=possible, usage={"cost_usd": 0.0123})
     film.show("agent.diagnosis", {"ticket": 1, "diagnosis": to_body(first)})
     assert "preliminary, 94% sure, by rules, 0.012 USD" in shown(film, MIDDLE)
+    assert "? network_partition: not shown yet; it waits to see whether" in shown(film, MIDDLE)
+    assert "? network_partition" in shown(film, SMALL)
 
 
 @pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=str)
@@ -295,7 +308,7 @@ def test_a_node_with_a_long_name_and_many_figures_stays_within_its_panel() -> No
     film = scenes.Film().show("cluster.health", ClusterHealth("tikv", True, "", nodes))
     for size in (SMALL, MIDDLE, LARGE):
         assert {cell_len(line) for line in shown(film, size).splitlines()} == {size.width}
-    assert "figure_29 43.5" in told("cluster", film, 60)
+    assert "figure 29 43.5" in told("cluster", film, 60)
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf"), -1e300, 1e300, 0.0])
@@ -339,7 +352,25 @@ def test_a_second_in_which_nothing_was_done_has_no_unit_without_figures() -> Non
     assert "nothing was done" in shown(film)
 
 
+def test_a_load_whose_latencies_are_not_told_is_shown_by_what_it_did() -> None:
+    film = scenes.recovered()
+    last = film.state.workload[-1]
+    film.state.workload[-1] = replace(last, latency={"READ": LatencySummary(54), "UPDATE": LatencySummary(45)})
+    for size in (SMALL, MIDDLE, LARGE):
+        text = shown(film, size)
+        assert "p99 -" not in text
+        assert "-/-" not in text
+        assert "54" in text
+    assert "latencies are not told" in shown(film, MIDDLE)
+
+
+def test_a_store_says_what_it_leads_where_there_is_room_for_it() -> None:
+    store = replace(scenes.store(0), detail={"leaders": 4, "regions": 12})
+    assert [duty(store, room).plain for room in (13, 12, 6)] == ["leads 4 of 12", "leads 4", ""]
+    assert duty(scenes.pd(0), 40).plain == ""
+
+
 def test_figures_of_a_node_are_written_as_people_write_them() -> None:
     told = [named("available", 69506000000.0), named("p99_ms", 14.031), named("busy", False), named("leaders", 6)]
-    assert told == ["available 69,506,000,000", "p99_ms 14.03", "busy no", "leaders 6"]
-    assert re.fullmatch(r"container_since_at \d\d:\d\d:\d\d", named("container_since_at", 1.795e9))
+    assert told == ["available 69,506,000,000", "p99 14.0 ms", "busy no", "leaders 6"]
+    assert re.fullmatch(r"container since \d\d:\d\d:\d\d", named("container_since_at", 1.795e9))

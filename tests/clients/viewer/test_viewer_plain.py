@@ -18,6 +18,8 @@ from tests.clients.viewer import scenes
 from tests.clients.viewer.conftest import stage_two
 from tests.clients.viewer.terminal import Terminal
 
+from operator_clients.viewer.signals import Interrupted, Signals
+
 COMMAND = (sys.executable, "-m", "operator_clients.viewer")
 
 
@@ -99,6 +101,21 @@ def test_a_signal_ends_it_without_a_traceback(piped: Piped, signum: int, code: i
     piped.process.send_signal(signum)
     assert piped.process.wait(30) == code
     assert "Traceback" not in piped.text + (piped.process.stdout.read() or b"").decode()  # type: ignore[union-attr]
+
+
+def test_a_signal_that_came_before_a_write_does_not_wait_for_it() -> None:
+    with Signals((signal.SIGTERM, signal.SIGWINCH)) as signals:
+        os.kill(os.getpid(), signal.SIGWINCH)
+        with signals.breakable():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted) as caught, signals.breakable():
+            pytest.fail("it would block here")
+        assert caught.value.signum == signal.SIGTERM
+        assert signals.take() == [signal.SIGWINCH, signal.SIGTERM]
+        # It is over: the next one is queued again.
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.take() == [signal.SIGTERM]
 
 
 def test_standard_input_that_ends_ends_it_if_it_is_a_pipe(daemon: ScriptedDaemon) -> None:

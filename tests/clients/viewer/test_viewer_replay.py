@@ -201,6 +201,22 @@ def test_what_is_wrong_with_a_recording_is_said_first(tmp_path: Path) -> None:
         assert "ends in a torn record" in player.session.preface()[0].text
 
 
+@pytest.mark.parametrize("wall", [1e18, 1e300])
+def test_a_recording_whose_clock_was_mad_plays_and_has_no_times_of_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wall: float
+) -> None:
+    press = Press(tmp_path, wall=wall)
+    path = press.begin("1.opj")
+    press.publish("cluster.health", to_body(scenes.cluster()))
+    press.end()
+    with Recording.open(path) as recording:
+        assert "recorded ---------- --:--:--" in Player(recording).screen()[0]
+    assert main(["--replay", str(path), "--from", "14:03"]) == 1
+    assert "the recording has no times of day" in capsys.readouterr().err
+    out = str(tmp_path / "x.svg")
+    assert main(["--replay", str(path), "--export", "svg", "--out", out]) == 0
+
+
 def test_marks_of_one_instant_stand_side_by_side() -> None:
     marks = [Mark("fault", 10.0), Mark("detection", 10.1), Mark("recovery", 40.0), Mark("restart", 50.0)]
     tape = Tape(20.0, 60.0, 2.0, paused=False, ended=False, wall=0.0, marks=marks)

@@ -1,9 +1,12 @@
 """What is written to a terminal: only what changed, and exactly what is meant."""
 
+import fcntl
 import os
 import pty
 import random
 import select
+import struct
+import termios
 from collections.abc import Iterator
 
 import pyte
@@ -33,7 +36,19 @@ class Display:
         self.pyte = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self.pyte)
 
-    def read(self) -> bytes:
+    def read(self, until: str = diff.END_SYNC, *, taken: bytes = b"") -> bytes:
+        """What was written, to its end: the bytes that every picture ends with, or other ones, of which some may have
+        been ``taken`` already.
+        """
+        data, begun = b"", taken[1 - len(until) :]
+        while not (begun + data).endswith(until.encode()):
+            assert select.select([self.master], [], [], 30)[0], f"it does not go on after {data[-80:]!r}"
+            data += os.read(self.master, 65536)
+        self._stream.feed(data)
+        return data
+
+    def take(self) -> bytes:
+        """What is there to be read, if anything is."""
         data = b""
         while select.select([self.master], [], [], 0.05)[0]:
             data += os.read(self.master, 65536)
@@ -84,7 +99,7 @@ def test_an_unchanged_picture_writes_nothing(display: Display) -> None:
     screen.show(picture())
     display.read()
     assert screen.show(picture()) == 0
-    assert display.read() == b""
+    assert display.take() == b""
 
 
 def test_a_changed_figure_writes_its_own_cells_inside_synchronized_output(display: Display) -> None:
@@ -92,7 +107,7 @@ def test_a_changed_figure_writes_its_own_cells_inside_synchronized_output(displa
     film = scenes.healthy()
     screen.show(compose(film.view(), SHELL, Size(80, 24), Pen(COLOURS)))
     whole = len(display.read())
-    film.show("workload.sample", scenes.sample(60, 2011.0), after_s=1.0)
+    film.show("workload.sample", scenes.sample(int(film.mono) + 1, 2011.0), after_s=1.0)
     screen.show(compose(film.view(), SHELL, Size(80, 24), Pen(COLOURS)))
     data = display.read()
     assert data.startswith(diff.BEGIN_SYNC.encode())
@@ -123,11 +138,12 @@ def test_after_entering_again_everything_is_painted_again(display: Display) -> N
 def test_leaving_twice_writes_once_and_leaving_unentered_nothing(display: Display) -> None:
     screen = Screen(display.slave)
     screen.leave()
-    assert display.read() == b""
+    assert display.take() == b""
     screen.enter()
     screen.leave()
     screen.leave()
-    assert display.read().count(b"\x1b[?1049l") == 1
+    said = display.read(until="\x1b[?1049l") + display.take()
+    assert said.count(b"\x1b[?1049l") == 1
 
 
 def test_a_terminal_that_is_gone_is_an_error_of_ours() -> None:
@@ -195,3 +211,41 @@ def test_any_two_pictures_differ_by_what_is_written_between_them() -> None:
         # pyte shows the right half of a wide character as nothing, as the picture does.
         assert [line.rstrip() for line in terminal.display] == [line.rstrip() for line in rows(after)]
         before = after
+
+
+def paint_until_it_is_full(screen: Screen, shown: Picture) -> None:
+    for _ in range(1_000):
+        screen.forget()
+        screen.show(shown)
+        if screen.behind:
+            return
+    raise AssertionError("the terminal takes everything")
+
+
+def test_a_terminal_that_takes_nothing_keeps_nobody_waiting_and_is_brought_up_to_date_later(display: Display) -> None:
+    screen = Screen(display.slave)
+    screen.enter()
+    paint_until_it_is_full(screen, picture("broken"))
+    screen.show(picture("diagnosed"))
+    taken = b""
+    while screen.behind:
+        taken = display.take()
+        screen.catch_up()
+    display.read(taken=taken)
+    assert list(display.pyte.display) == rows(picture("diagnosed"))
+    assert os.get_blocking(display.slave)
+
+
+def test_leaving_a_terminal_that_has_stopped_in_the_middle_does_not_wait_for_it(display: Display) -> None:
+    screen = Screen(display.slave)
+    screen.enter()
+    paint_until_it_is_full(screen, picture())
+    screen.leave()
+    # Nothing is left to be written, and what was opened for it is closed.
+    assert not screen.behind
+    assert screen.out == display.slave
+
+
+def test_a_terminal_that_claims_to_be_huge_is_painted_so_far(display: Display) -> None:
+    fcntl.ioctl(display.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 65_535, 65_535, 0, 0))
+    assert Screen(display.slave).size() == Size(1_000, 500)

@@ -233,3 +233,24 @@ def test_the_work_shown_is_what_goes_on_then_the_first_open_ticket() -> None:
     work = film.story.work(film.state)
     assert work is not None
     assert work.ticket == 1
+
+
+def test_the_ticket_of_the_detection_that_is_shown_comes_before_an_older_one() -> None:
+    film = scenes.healthy()
+    other = replace(scenes.ticket(1, "diagnosed", scenes.diagnosis()), invariant="p99_latency", node="valkey-4")
+    film.show("ticket.updated", other)
+    film.show("fault.injected", scenes.fault(injected_at=scenes.EPOCH + film.mono))
+    film.show("violation.opened", scenes.violation())
+    film.show("ticket.updated", scenes.ticket(2, "diagnosed", scenes.diagnosis()))
+    work = film.story.work(film.state)
+    assert work is not None
+    assert work.ticket == 2
+
+
+def test_a_ticket_of_an_earlier_run_is_no_story_once_it_is_resolved() -> None:
+    film = scenes.healthy()
+    film.state.tickets[7] = scenes.ticket(7, "diagnosed", scenes.diagnosis())
+    film.story.resume(scenes.BOOT, film.state, [])
+    assert film.story.work(film.state) is not None
+    film.show("ticket.resolved", scenes.ticket(7, "resolved", scenes.diagnosis()))
+    assert film.story.work(film.state) is None

@@ -14,7 +14,7 @@ from tests.clients.viewer import scenes
 from tests.clients.viewer.conftest import stage_two
 from tests.clients.viewer.terminal import Terminal
 
-from operator_clients.viewer.session import READS
+from operator_clients.viewer.inflight import READS
 from operator_protocol.errors import Conflict
 from operator_protocol.records import to_body
 
@@ -73,7 +73,7 @@ def test_the_story_is_seen_as_it_happens(daemon: ScriptedDaemon) -> None:
         daemon.publish("fault.recovered", scenes.fault("recovered", owed=False))
         daemon.publish("violation.closed", scenes.violation())
         daemon.publish("cluster.health", scenes.cluster())
-        terminal.until("✓ all invariants hold")
+        terminal.until(lambda text: "✓ all invariants hold" in text and "● valkey-1" in text)
         assert terminal.colour_at("● valkey-1") == "green"
 
 
@@ -289,6 +289,8 @@ def test_it_can_be_suspended_and_comes_back(daemon: ScriptedDaemon) -> None:
         assert " ixon" in modes
         shell.press("clear; fg\r")
         shell.until(lambda text: text.count("╭") == 5 and "[3/8]" in text)
+        shell.quiet(0.2)
+        assert shell.received.count(b"\x1b[?1049h") == 2, "it is not painted twice"
         shell.press("q")
         shell.until(lambda _: shell.received.count(b"\x1b[?1049l") == 2)
         shell.press("exit 7\r")

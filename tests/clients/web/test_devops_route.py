@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,16 +154,18 @@ def test_a_limit_out_of_range_is_a_422_and_a_daemon_that_there_is_not_a_404(runt
 
 def test_many_who_ask_at_once_share_an_answer_that_is_newer_than_their_question(runtime_dir: Path) -> None:
     changed = False
+    decided = threading.Event()
 
     def slow(_: Body) -> Generator[float, None, Body]:
         told = {**FULL, "current": None} if changed else FULL
+        decided.set()
         yield 0.3
         return told
 
     async def story(client: httpx.AsyncClient) -> list[Any]:
         nonlocal changed
         first = asyncio.create_task(client.get(ACTIVITY))
-        while not daemon.asked("devops"):
+        while not decided.is_set():
             await asyncio.sleep(0.01)
         changed = True
         later = await asyncio.gather(*(client.get(ACTIVITY) for _ in range(50)))

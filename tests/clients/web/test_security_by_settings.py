@@ -77,7 +77,7 @@ def test_behind_a_proxy_the_public_names_are_hosts_and_origins(settings: Setting
     # A proxy that does not pass the Host on.
     assert client.post("/api/session", headers={"Origin": "https://console.example.org"}).status_code == 204
     assert client.post("/api/session", headers={**public, "Origin": "https://evil.example.org"}).status_code == 403
-    assert client.get("/healthz", headers={"Host": "evil.example.org"}).status_code == 421
+    assert client.get("/api/daemons", headers={"Host": "evil.example.org"}).status_code == 421
 
 
 def test_without_a_proxy_an_allowed_host_is_no_origin_for_other_hosts(settings: Settings, opened: Open) -> None:

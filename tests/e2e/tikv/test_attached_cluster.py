@@ -28,9 +28,6 @@ class Attached(RealDaemon):
         file.write_text(text)
         return str(file)
 
-    def nodes(self) -> dict[str, dict[str, Any]]:
-        return {one["id"]: one for one in self.status()["health"]["nodes"]}
-
     def is_well(self) -> bool:
         return self.status()["health"]["ok"] is True
 

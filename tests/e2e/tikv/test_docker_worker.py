@@ -19,7 +19,8 @@ from operator_protocol.codec import Body, pack, unpack_map
 from operator_protocol.errors import BadRequest, Conflict, NotFound, Unavailable
 from operator_protocol.records import to_body
 from operatord.workers.docker.project import Project, ProjectSpec
-from operatord.workers.docker.worker import CONTAINER_PROGRESS, CONTAINER_STATE, DockerWorker
+from operatord.workers.docker.watching import CONTAINER_STATE
+from operatord.workers.docker.worker import CONTAINER_PROGRESS, DockerWorker
 
 T = TypeVar("T")
 
@@ -63,10 +64,10 @@ async def working(project: ComposeProject) -> AsyncIterator[tuple[DockerWorker, 
     frames = Frames()
     spec = ProjectSpec(str(COMPOSE_FILE), project.name, project.variables, ["load"])
     worker = DockerWorker(Project(spec), frames.publish, lambda _: None)
-    watching = asyncio.create_task(worker.watch())
+    watching = asyncio.create_task(worker.watch.run())
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            await worker.seen.wait()
+            await worker.watch.seen.wait()
         yield worker, frames
     finally:
         watching.cancel()

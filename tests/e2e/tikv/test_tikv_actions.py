@@ -88,7 +88,7 @@ def test_a_person_orders_what_pd_can_do_and_what_does_not_apply_is_refused(well:
             "params": {"region_id": str(region["id"]), "to_store_id": str(others[0])},
         }
         would = follower.perform("act", {**order, "dry_run": True}, deadline_s=VERIFIED_S)["would"]
-        assert "another replica lead" in would
+        assert f"lead region {region['id']}" in would
         done = follower.perform("act", order, deadline_s=VERIFIED_S)["action"]
         assert done["status"] == "succeeded", done["result"]
         restarted = follower.perform("act", {"kind": "restart_container", "target": "tikv2"}, deadline_s=VERIFIED_S)

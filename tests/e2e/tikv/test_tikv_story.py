@@ -124,30 +124,46 @@ def test_a_killed_store_is_down_while_pd_still_takes_it_for_up(well: TiKVDaemon)
     began_at = time.time()
     with well.follower() as follower:
         follower.perform("fault", {"kind": "kill", "target": "tikv1", "countdown": 0})
-        wait_for(follower, lambda state: state.nodes["tikv1"].state == "down", "tikv1 to be down")
-        node = follower.state.nodes["tikv1"]
-        assert (node.signals["container"], node.signals["cluster"]) == ("down", "up")
+
+        def is_down_but_for_pd(state: State) -> bool:
+            node = state.nodes["tikv1"]
+            return (node.state, node.signals["container"], node.signals["cluster"]) == ("down", "down", "up")
+
+        wait_for(follower, is_down_but_for_pd, "tikv1 to be down while PD takes it for up")
         follower.perform("recover")
         # Of the other stores, or of this one when it came back before they missed it.
         until_led_again(follower, began_at)
 
 
 def test_what_a_container_prints_is_on_the_bus_before_and_after_its_restart(well: TiKVDaemon) -> None:
-    def printed(follower: Follower, text: str) -> None:
+    lines = list[str]()
+
+    def over(follower: Follower) -> bool:
+        look(follower)
+        return not follower.state.faults
+
+    def look(follower: Follower) -> None:
+        frames = [event.frame for event in follower.poll(0.2) if isinstance(event, FrameSeen)]
+        lines.extend(str(frame.body["line"]) for frame in frames if frame.topic == process_log("tikv2"))
+
+    def printed(follower: Follower, text: str, after: int = 0) -> int:
+        """Where the first such line is."""
         deadline = time.monotonic() + SETTLED_S
-        lines = list[str]()
-        while not any(text in line for line in lines):
-            assert time.monotonic() < deadline, f"tikv2 printed {lines}"
-            frames = [event.frame for event in follower.poll(0.2) if isinstance(event, FrameSeen)]
-            lines += [str(frame.body["line"]) for frame in frames if frame.topic == process_log("tikv2")]
+        while True:
+            for number, line in enumerate(lines[after:], after):
+                if text in line:
+                    return number
+            assert time.monotonic() < deadline, f"tikv2 printed {lines}, and after line {after} no {text!r}"
+            look(follower)
 
     with well.follower() as follower:
         follower.perform("fault", {"kind": "restart", "target": "tikv2", "countdown": 0})
-        printed(follower, "ready to serve")
-    with well.follower() as follower:
-        wait_for(follower, lambda state: not state.faults, "the restart to be over")
+        served = printed(follower, "ready to serve")
+        # Only a store that leads something can tell that it does not any more.
+        led = printed(follower, "became leader", served)
+        until(partial(over, follower), "the restart to be over", SETTLED_S)
         follower.perform("fault", {"kind": "evict-leader", "target": "tikv2", "countdown": 0})
-        printed(follower, "became follower")
+        printed(follower, "became follower", led)
 
 
 def test_two_of_three_pds_lost_is_unknown_and_closes_nothing_else(well: TiKVDaemon) -> None:

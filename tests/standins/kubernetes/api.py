@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.standins.serving import Server
 
-from .faults import Fault, instead, reset, spoil, status
+from .faults import Fault, delay, instead, reset, spoil, status
 from .population import Population, log_lines
 
 TOKEN = "standin-token"  # noqa: S105  # of nothing
@@ -48,6 +47,8 @@ class KubernetesApi:
         self.population = population
         self.token = token
         self.fault = Fault()
+        self.mended = threading.Event()
+        """The fault that was there when somebody took this is not there any more."""
         self.requests: list[str] = []
         self._lists: dict[str, list[Entry]] = {}
         self._summaries: dict[str, bytes] = {}
@@ -87,6 +88,8 @@ class KubernetesApi:
     def break_(self, fault: Fault) -> None:
         """From here on this is wrong, and nothing else."""
         self.fault = fault
+        self.mended.set()
+        self.mended = threading.Event()
 
     def kubeconfig(self, path: Path, *, token: str | None = None) -> Path:
         """Write one that leads here."""
@@ -200,14 +203,14 @@ def _handler(api: KubernetesApi) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
+            mended = api.mended
             fault = api.fault if api.fault.on in self.path else Fault()
             if fault.kind == "down" or not api.listening:
                 self.close_connection = True
                 reset(self.connection)
                 return
             api.requests.append(self.path)
-            if fault.kind == "slow":
-                time.sleep(fault.seconds)
+            delay(fault, mended)
             path = unquote(urlsplit(self.path).path)
             found = instead(fault, path)
             if found is not None:

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from typing import Literal, NamedTuple, get_args
@@ -10,6 +11,7 @@ Kind = Literal[
     "none",
     "down",
     "slow",
+    "held",
     "drip",
     "half",
     "html",
@@ -27,7 +29,7 @@ _DRIP_S = 0.05
 
 
 class Fault(NamedTuple):
-    """``on``: only paths that contain this. ``seconds``: how slow."""
+    """``on``: only paths that contain this. ``seconds``: how slow; ``held`` is so until something else is wrong."""
 
     kind: Kind = "none"
     on: str = ""
@@ -66,6 +68,14 @@ def instead(fault: Fault, path: str) -> tuple[int, object, str] | None:
             return 503, status(503, "ServiceUnavailable", message), ""
         case _:
             return None
+
+
+def delay(fault: Fault, mended: threading.Event) -> None:
+    """Keep who asks waiting."""
+    if fault.kind == "slow":
+        time.sleep(fault.seconds)
+    elif fault.kind == "held":
+        mended.wait(fault.seconds)
 
 
 def reset(line: socket.socket) -> None:

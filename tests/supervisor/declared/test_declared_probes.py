@@ -125,17 +125,17 @@ def test_a_command_is_ready_when_it_exits_with_0() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "said", "timeout_s"),
     [
-        ("raise SystemExit(3)", "exit code 3$"),
-        ("raise SystemExit('first\\nlast')", "exit code 1: last"),
-        ("print('on stdout'); raise SystemExit(2)", "exit code 2: on stdout"),
-        ("import time; time.sleep(60)", "did not end within"),
+        ("raise SystemExit(3)", "exit code 3$", 20.0),
+        ("raise SystemExit('first\\nlast')", "exit code 1: last", 20.0),
+        ("print('on stdout'); raise SystemExit(2)", "exit code 2: on stdout", 20.0),
+        ("import time; time.sleep(60)", "did not end within", 1.0),
     ],
 )
-def test_a_command_that_fails_or_hangs_is_not_ready_and_says_why(code: str, said: str) -> None:
+def test_a_command_that_fails_or_hangs_is_not_ready_and_says_why(code: str, said: str, timeout_s: float) -> None:
     with pytest.raises(OperatorError, match=said):
-        attempt(ReadySection(exec=[sys.executable, "-S", "-c", code], timeout=1.0))
+        attempt(ReadySection(exec=[sys.executable, "-S", "-c", code], timeout=timeout_s))
 
 
 def test_what_is_printed_is_not_tried_for() -> None:

@@ -98,7 +98,7 @@ def test_one_that_is_never_ready_is_killed_and_in_the_end_failed_with_the_reason
     text = """[process.web]
     command = ["sh", "-c", "trap '' TERM; echo here I am; while :; do sleep 1; done"]
     ready = { tcp = 1 }
-    start_timeout = 0.3
+    start_timeout = 1
     backoff = { base = 0.01, deaths = 2 }
     """
 
@@ -311,7 +311,7 @@ def test_its_own_stop_signal_is_used_and_grandchildren_go_with_it(declare: Decla
     text = """[process.web]
     command = ["sh", "-c", "trap 'echo interrupted; exit 0' INT; sleep 600 & echo $!; while :; do sleep 0.05; done"]
     stop_signal = "INT"
-    stop_timeout = 0.5
+    stop_timeout = 1.5
     ready = { log = "^[0-9]+$" }
     """
 

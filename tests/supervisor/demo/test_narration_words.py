@@ -67,8 +67,28 @@ def test_nodes_are_counted_in_the_words_of_their_subject() -> None:
     assert told.startswith("6 of 6 nodes are up: 3 primaries, 3 replicas.")
     nodes = [Node("pd1", "pd", "pd", "", "up"), *(Node(f"kv{n}", "tikv", "tikv", "", "up") for n in range(3))]
     told = ENGLISH.cluster_health(Scene(cluster=ClusterHealth("tikv", True, "", nodes)))
-    assert told.startswith("4 of 4 nodes are up: 1 pd, 3 tikv.")
+    assert told.startswith("4 of 4 nodes are up: 1 PD server, 3 TiKV stores.")
     assert "replica" not in told
+    assert "regions" in told
+
+
+def test_a_cluster_that_is_not_known_to_be_well_is_not_called_unhealthy() -> None:
+    nodes = [Node("kv0", "tikv", "", "", "up")]
+    told = ENGLISH.cluster_health(Scene(cluster=ClusterHealth("tikv", None, "no PD answers", nodes)))
+    assert "is not known: no PD answers." in told
+    assert "not healthy" not in told
+    assert_fits(told)
+
+
+def test_what_a_fault_does_to_others_is_told_by_the_role_of_its_target() -> None:
+    def told(role: str) -> str:
+        return ENGLISH.fault(Scene(fault=Fault("1", "kill", "n1", "active", role=role, owed=True), since_fault_s=2.0))
+
+    assert "elect other leaders" in told("tikv")
+    assert "replica has to take over" in told("primary")
+    # The others of its group go on: no drop is announced.
+    assert "drop" not in told("pd")
+    assert all("a tikv" not in told(role) and "(tikv)" not in told(role) for role in ("tikv", "pd"))
 
 
 def test_the_last_chapter_tells_only_what_was_measured() -> None:
@@ -78,6 +98,16 @@ def test_the_last_chapter_tells_only_what_was_measured() -> None:
         "valkey-1 (primary) was killed: detected 0.2 s after the fault.",
         "The load: 2,000 ops/s before, 0 ops/s at worst.",
     ]
+
+
+def test_the_last_chapter_has_room_for_its_thanks_whatever_was_broken() -> None:
+    for kind in [*all_faults(), "client-pause", "failover", "cpu", "memory"]:
+        fault = Fault("1", kind, "valkey-1", "recovered", role="primary")
+        times = {"detected_after_s": 3.0, "first_answer_after_s": 3.5, "diagnosed_after_s": 5.1, "recovery_s": 0.3}
+        told = ENGLISH.complete(Scene(fault=fault, **times, baseline_ops=2000.4, lowest_ops=0.0, after_ops=1999.0))  # type: ignore[arg-type]  # all are seconds
+        assert "first answer 3.5 s, diagnosed 5.1 s" in told.replace("\n", " ")
+        assert told.splitlines()[-1].endswith("Thank you for watching."), told
+        assert "was given a fault" not in told
 
 
 def test_what_is_broken_after_the_end_is_not_said_to_be_on_its_way_back() -> None:

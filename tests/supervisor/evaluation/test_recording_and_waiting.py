@@ -67,6 +67,8 @@ def test_a_trial_waits_for_ticket_answer_and_recovery_in_turn() -> None:
     show(made, 1.6, "cluster.health", ClusterHealth("valkey", False))
     show(made, 1.7, "ticket.opened", ticket())
     assert waits(made, 1.8) == "a diagnosis of ticket 1"
+    show(made, 1.9, "agent.diagnosis", TicketDiagnosis(1, replace(RIGHT, preliminary=True)))
+    assert waits(made, 2.0) == "a diagnosis of ticket 1", "a first answer is looked at again"
     show(made, 4.0, "agent.diagnosis", TicketDiagnosis(1, RIGHT))
     assert waits(made, 4.1) == "recovery"
     assert waits(made, 14.1) == ""

@@ -43,6 +43,13 @@ def test_of_several_answers_the_last_before_the_undoing_counts_and_all_are_paid_
     assert (found.cause_right, found.tokens) == (True, 3600)
 
 
+def test_a_preliminary_answer_counts_for_nothing() -> None:
+    found = graded(seen(ticket(replace(RIGHT, preliminary=True), WRONG_CAUSE)))
+    assert (found.cause_right, found.diagnose_s) == (False, 3.5)
+    only = graded(seen(ticket(replace(RIGHT, preliminary=True))))
+    assert (only.localised, only.diagnose_s) == (False, None)
+
+
 def test_what_is_not_detected_is_neither_localised_nor_explained() -> None:
     found = graded(seen())
     assert (found.detected, found.localised, found.cause_right, found.evidence_valid) == (False, False, False, None)

@@ -500,6 +500,50 @@ def test_the_guard_rails_are_asked_again_at_the_moment_of_injection(tmp_path: Pa
     play(tmp_path, scenario)
 
 
+def test_a_node_that_has_not_answered_yet_is_waited_for_before_and_after_the_countdown(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        asked_at = bench.timeline.clock()
+        bench.cluster.silent_until = {"node-4": asked_at + 0.5}
+        task = asyncio.create_task(bench.desk.inject(target="node-0"))
+        await bench.timeline.advance(1)
+        assert bench.topics() == ["fault.countdown"], "asked again, and then announced"
+        bench.cluster.silent_until = {"node-4": asked_at + 5.0}
+        await bench.timeline.run(task)
+        assert bench.down() == ["node-0"]
+        assert 5.0 <= bench.timeline.clock() - asked_at < 5.5
+
+    play(tmp_path, scenario)
+
+
+def test_a_look_that_tells_nothing_is_taken_again_and_said_when_none_tells_more(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.cluster.unknown_until = bench.timeline.clock() + 0.5
+        answers = await bench.timeline.run(bench.desk.check("kill"))
+        assert [one.target for one in answers if one.allowed] == [f"node-{number}" for number in range(6)]
+        bench.cluster.unknown_until = bench.timeline.clock() + 0.5
+        await bench.timeline.run(bench.desk.inject(target="node-0"))
+        assert bench.down() == ["node-0"]
+        bench.cluster.unknown_until = bench.timeline.clock() + 600
+        for asked in (bench.desk.check("kill"), bench.desk.inject(target="node-1")):
+            with pytest.raises(Unavailable, match="the nodes of toy are not known: no look came back"):
+                await bench.timeline.run(asked)
+
+    play(tmp_path, scenario)
+
+
+def test_a_node_that_never_answers_is_ill_health_after_a_while_and_force_does_not_wait(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        asked_at = bench.timeline.clock()
+        bench.cluster.silent_until = {"node-4": asked_at + 600.0}
+        with pytest.raises(Conflict, match="not healthy to begin with"):
+            await bench.timeline.run(bench.desk.inject(target="node-0"))
+        assert 3.0 <= bench.timeline.clock() - asked_at < 3.5
+        await bench.desk.inject(target="node-0", countdown_s=0, force=True)
+        assert bench.down() == ["node-0"]
+
+    play(tmp_path, scenario)
+
+
 def test_of_two_that_end_their_countdown_together_only_one_may_break_the_majority(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         outcomes = await bench.timeline.run(

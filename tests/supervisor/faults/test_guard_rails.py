@@ -1,9 +1,11 @@
 """The guard rails, as tables of clusters and what may be done to them."""
 
+from dataclasses import replace
+
 import pytest
 
-from operator_protocol.models import Node
-from operatord.faults.guard import refusals, refuse, unexplained
+from operator_protocol.models import Node, NodeState, Scalar
+from operatord.faults.guard import is_undecided, refusals, refuse, unexplained
 from operatord.subjects.base import GuardRules, Observation
 
 from .toy_cluster import RULES, look, node
@@ -115,3 +117,25 @@ def test_every_reason_is_given_and_the_way_past_them() -> None:
     assert error.code == "conflict"
     assert error.message.startswith("kill node-0 is refused: toy is not healthy")
     assert error.hint == "--force overrides"
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "undecided"),
+    [
+        ("up", {}, False),
+        ("degraded", {"contact": "answered"}, False),
+        ("degraded", {"contact": "silent"}, True),
+        ("down", {"contact": "silent"}, True),
+        ("down", {"contact": "refused"}, False),
+        ("down", {"contact": "silent", "process_state": "stopped"}, False),
+    ],
+)
+def test_only_time_tells_of_a_node_that_is_silent_and_nothing_else(
+    state: NodeState, told: dict[str, Scalar], undecided: bool
+) -> None:
+    one = replace(node("node-4", state), detail=told)
+    assert is_undecided(look(one, ok=False), ()) is undecided
+    assert not is_undecided(look(one, ok=False), {"node-4"}), "a fault of ours explains it"
+    assert not is_undecided(look(replace(one, signals={"cluster": "down"}), ok=False), ()), "its peers know better"
+    assert is_undecided(replace(look(), ok=None), ())
+    assert not is_undecided(replace(look(), ok=None), {"node-0"})

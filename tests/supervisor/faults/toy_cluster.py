@@ -37,6 +37,8 @@ Life = Literal["up", "paused", "dead"]
 NODES = ("node-0", "node-1", "node-2", "node-3", "node-4", "node-5")
 RULES = GuardRules("primary")
 WALL_OFFSET_S = 1_700_000_000.0
+_QUIET_TURNS = 4
+"""What is woken by something that is not in the loop's queue (a future of a future) is there by then."""
 
 
 class Timeline:
@@ -82,9 +84,14 @@ class Timeline:
 
 
 async def settle() -> None:
-    """Let everything happen that needs no time."""
+    """Let everything happen that needs no time: until nobody else has had anything to do for a few turns."""
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # asked, a turn costs nothing more
+    quiet = 0
     for _ in range(40):
         await asyncio.sleep(0)
+        quiet = 0 if ready else quiet + 1
+        if quiet == _QUIET_TURNS:
+            return
 
 
 class Engine(Protocol):
@@ -179,6 +186,9 @@ class ToyCluster:
         self.looks_until_healthy = 0
         """After an undo, this many looks still show a cluster that is not healthy."""
         self.blind: OperatorError | None = None
+        self.silent_until: dict[str, float] = {}
+        self.unknown_until = 0.0
+        """Nodes that have taken a question and do not answer it before then, on the clock of the timeline."""
         self.unwell = ""
         """A reason for which the cluster is not healthy, beyond its nodes."""
         self.gate: asyncio.Event | None = None
@@ -252,6 +262,10 @@ class ToyCluster:
         await asyncio.sleep(0)
         if self.blind is not None:
             raise self.blind
+        if self.unknown_until > begun:
+            return Observation(
+                "toy", None, "no look came back", [], observed_at=self.timeline.wall(), observed_mono=begun
+            )
         self._fail_over()
         nodes = [self._node(number, node) for number, node in enumerate(NODES)]
         reason = self.unwell
@@ -279,13 +293,15 @@ class ToyCluster:
 
     def _node(self, number: int, node: str) -> Node:
         life = self.engine.life(node)
+        silent = self.silent_until.get(node, 0.0) > self.timeline.clock()
         states: dict[Life, NodeState] = {"up": "up", "paused": "down", "dead": "down"}
         return Node(
             id=node,
             role=self.roles[node],
             group=f"shard-{number % 3}",
             address=f"127.0.0.1:{7000 + number}",
-            state=states[life],
+            state="degraded" if silent else states[life],
+            detail={"contact": "silent" if silent else "answered"},
             signals={"process": "down" if life == "dead" else "up"},
         )
 

@@ -76,8 +76,8 @@ class Stage:
         pid = self.table.pid(name)
         return "" if pid is None else Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
-    async def waits_ms(self, name: str, clients: int = 8, count: int = 6, spread_s: float = 0.2) -> float:
-        """The mean time that clients wait for an answer, in milliseconds.
+    async def waits_ms(self, name: str, clients: int = 32, count: int = 6, spread_s: float = 0.2) -> float:
+        """The median time that clients wait for an answer, in milliseconds: what stalls once does not count.
 
         They ask at random moments, up to ``spread_s`` apart: over less than a period the answer to one question would
         tell when the next one is asked.
@@ -95,7 +95,7 @@ class Stage:
             return waited
 
         waits = await asyncio.gather(*(took() for _ in range(clients)))
-        return statistics.fmean(one for each in waits for one in each) * 1000
+        return statistics.median(one for each in waits for one in each) * 1000
 
     async def answers(self, name: str, within_s: float = 1.0) -> bool:
         client = self.client(name)

@@ -16,13 +16,16 @@ from .fault_stage import Stage, on_stage
 def test_clients_wait_for_the_duration_and_there_is_no_failover(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         begun = time.monotonic()
-        fault = await stage.desk.inject("client-pause", "valkey-0", countdown_s=0, params={"duration": "2500ms"})
-        assert fault.params == {"duration": 2.5}
+        fault = await stage.desk.inject("client-pause", "valkey-0", countdown_s=0, params={"duration": "4500ms"})
+        assert fault.params == {"duration": 4.5}
         assert not await stage.answers("valkey-0", within_s=1.0)
-        seen = await stage.note()
-        paused = seen.node("valkey-0")
-        assert paused is not None
-        assert (paused.signals["probe"], paused.signals["process"], paused.signals["cluster"]) == ("down", "up", "up")
+
+        async def paused() -> bool:
+            node = (await stage.note()).node("valkey-0")
+            assert node is not None
+            return (node.signals["probe"], node.signals["process"], node.signals["cluster"]) == ("down", "up", "up")
+
+        await stage.until(paused)
         assert stage.desk.owed() == [fault]
 
         async def over() -> bool:
@@ -30,21 +33,21 @@ def test_clients_wait_for_the_duration_and_there_is_no_failover(tmp_path: Path) 
             return not stage.desk.owed()
 
         await stage.until(over)
-        assert time.monotonic() - begun >= 2.5
+        assert time.monotonic() - begun >= 4.5
         assert stage.frames[-1][1]["recovered_by"] == "observation"
         assert (await stage.node("valkey-0")).role == "primary"
-        assert await stage.answers("valkey-0")
+        assert await stage.answers("valkey-0", within_s=10)
 
     on_stage(tmp_path, story)
 
 
 def test_the_pause_has_no_gaps_through_which_a_command_slips(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
+        begun = time.monotonic()
         await stage.desk.inject("client-pause", "valkey-1", countdown_s=0, params={"duration": 2})
         client = stage.client("valkey-1")
-        begun = time.monotonic()
         await client.command("PING", deadline_s=20)
-        assert time.monotonic() - begun > 1.5
+        assert time.monotonic() - begun >= 1.9
         client.close()
 
     on_stage(tmp_path, story)
@@ -56,7 +59,7 @@ def test_a_pause_of_minutes_is_over_at_once_when_it_is_recovered(tmp_path: Path)
         assert not await stage.answers("valkey-3", within_s=0.5)
         (fault,) = await stage.desk.recover()
         assert fault.recovered_by == "undo"
-        assert await stage.answers("valkey-3")
+        assert await stage.answers("valkey-3", within_s=10)
         assert await stage.control.leftovers(fault, {}) == ""
 
     on_stage(tmp_path, story)

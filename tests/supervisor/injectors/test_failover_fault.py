@@ -14,13 +14,17 @@ from .fault_stage import Stage, on_stage
 def test_the_replica_takes_the_place_of_the_primary_and_gives_it_back(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         fault = await stage.desk.inject("failover", "valkey-0", countdown_s=0)
-        assert ((await stage.node("valkey-0")).role, (await stage.node("valkey-3")).role) == ("replica", "primary")
-        seen = await stage.note()
-        assert seen.ok, seen.reason
+
+        async def well_with(*roles: str) -> bool:
+            seen = await stage.note()
+            found = [node.role if node is not None else "" for node in map(seen.node, ("valkey-0", "valkey-3"))]
+            return bool(seen.ok) and found == [*roles]
+
+        await stage.until(lambda: well_with("replica", "primary"))
         assert stage.desk.owed() == [fault], "healthy is not what was there before"
         (recovered,) = await stage.desk.recover()
         assert recovered.recovered_by == "undo"
-        assert ((await stage.node("valkey-0")).role, (await stage.node("valkey-3")).role) == ("primary", "replica")
+        await stage.until(lambda: well_with("primary", "replica"))
 
     on_stage(tmp_path, story)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import subprocess
 import time
 from collections.abc import Iterator
@@ -201,14 +202,13 @@ def test_a_bandwidth_is_reached_and_not_passed(stage: Stage, direction: str) -> 
     target, host = stage.talkers["node-0"], stage.talkers["host"]
     fault = stage.inject("bandwidth", {"rate": rate, "direction": direction})
     for way, speaker, listener in (("in", host, target), ("out", target, host)):
-        passed = _throughput(speaker, listener, 1.0)
         if direction in (way, "both"):
             # What is counted is the content; a packet of 1,000 bytes has 42 of headers.
-            assert 0.8 * rate < passed < 1.0 * rate, way
+            assert _reaches(speaker, listener, 1.0, 0.8 * rate, below=1.0 * rate), way
         else:
-            assert passed > 2 * rate, way
+            assert _reaches(speaker, listener, 1.0, 2 * rate), way
     assert stage.undo(fault) == ""
-    assert _throughput(host, target, 0.3) > 2 * rate
+    assert _reaches(host, target, 0.3, 2 * rate)
 
 
 def test_latency_is_measured_where_the_kernel_can_do_it_and_refused_where_it_cannot(stage: Stage) -> None:
@@ -282,6 +282,17 @@ def _settled(listener: Talker, speaker: Talker) -> int:
             seen, since = now, time.monotonic()
         time.sleep(0.01)
     return seen
+
+
+def _reaches(speaker: Talker, listener: Talker, seconds: float, least: float, below: float = math.inf) -> bool:
+    """Whether it is reached in one of a few measurements: whoever does not get to speak sends little. ``below`` holds
+    for each of them."""
+    for _ in range(5):
+        passed = _throughput(speaker, listener, seconds)
+        assert passed < below
+        if passed > least:
+            return True
+    return False
 
 
 def _throughput(speaker: Talker, listener: Talker, seconds: float) -> float:

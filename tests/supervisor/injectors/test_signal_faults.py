@@ -46,7 +46,7 @@ def test_a_paused_server_accepts_and_times_out_until_it_is_continued(tmp_path: P
         assert silent.value.connected
         client.close()
         await stage.desk.recover()
-        assert stage.life("valkey-4") == "S"
+        assert stage.life("valkey-4") not in {"", "T"}
         assert await run_id(stage, "valkey-4") == before, "the same server goes on"
 
     on_stage(tmp_path, story)
@@ -64,6 +64,13 @@ def test_a_restarted_server_is_another_one_and_in_sync_when_it_is_over(tmp_path:
 
         await stage.until(over)
         assert await run_id(stage, "valkey-5") != before
-        assert (await stage.node("valkey-5")).detail["link"] == "up"
+
+        async def in_sync() -> bool:
+            detail = (await stage.node("valkey-5")).detail
+            # A look at which it was late tells nothing of the link.
+            assert detail.get("link", "up") == "up"
+            return "link" in detail
+
+        await stage.until(in_sync)
 
     on_stage(tmp_path, story)

@@ -43,8 +43,14 @@ def test_a_healthy_look_does_not_settle_it_and_the_undo_does(tmp_path: Path) -> 
 
     async def story(stage: Stage) -> None:
         fault = await stage.desk.inject("mark", "valkey-0", countdown_s=0)
-        for _ in range(3):
-            assert (await stage.note()).ok
+        healthy: list[bool] = []
+
+        async def thrice() -> bool:
+            healthy.append(bool((await stage.note()).ok))
+            return sum(healthy) == 3
+
+        await stage.until(thrice)
+        assert stage.desk.owed() == [fault]
         stage.table.signal("valkey-0", signal.SIGKILL)
         await stage.until(lambda: _is(stage.table.pid("valkey-0") is None))
         await stage.control.revive("valkey-0")

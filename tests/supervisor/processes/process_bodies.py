@@ -87,7 +87,7 @@ def circling(args: Args) -> None:
 
 def crashing(args: Args) -> None:
     """Is killed in the middle of a line, while a child that has left the group goes on writing to its output."""
-    noise = "import time\nwhile True: print('noise', flush=True); time.sleep(0.001)"
+    noise = "import time\nwhile True: print('noise', flush=True); time.sleep(0.2)"
     outside = subprocess.Popen([sys.executable, "-S", "-c", noise], start_new_session=True)
     print(f"children {outside.pid}")
     for number in range(args["lines"]):

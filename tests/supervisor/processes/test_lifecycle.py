@@ -4,7 +4,7 @@ from itertools import product
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_protocol.models import ProcessPhase
@@ -45,7 +45,6 @@ def test_the_table_has_no_entry_beyond_states_and_events() -> None:
     assert set(TRANSITIONS) == set(product(PHASES, Event))
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(Event)))
 def test_whatever_happens_a_process_is_only_spawned_when_there_is_none(events: list[Event]) -> None:
     phase: ProcessPhase = "stopped"
@@ -60,7 +59,6 @@ def test_whatever_happens_a_process_is_only_spawned_when_there_is_none(events: l
         phase = step.next
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(Event)))
 def test_whatever_happened_a_process_can_be_stopped_and_started(events: list[Event]) -> None:
     phase: ProcessPhase = "stopped"
@@ -76,7 +74,6 @@ def test_the_first_restart_is_immediate_and_the_next_ones_wait_longer_up_to_the_
     assert policy.delay_s(100_000, 0.5) == 3.0
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.floats(0, 1, exclude_max=True))
 def test_jitter_stays_within_its_fraction(step: int, chance: float) -> None:
     policy = BackoffPolicy(base_s=0.5, cap_s=3.0, jitter=0.2)

@@ -5,7 +5,7 @@ import os
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from operatord.processes.output import LineSplitter, OutputCapture, thin
@@ -45,14 +45,12 @@ def test_a_character_is_not_torn_by_the_cut() -> None:
     assert split(b"aa\xff\xff\xff\n", max_bytes=4) == ["aa\ufffd\ufffd"]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300)))
 def test_where_the_reads_end_makes_no_difference(data: bytes, cuts: list[int]) -> None:
     edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
     assert split(*(data[start:end] for start, end in pairwise(edges)), max_bytes=16) == split(data, max_bytes=16)
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=3).filter(lambda line: b"\n" not in line)), st.integers(1, 5), st.integers(1, 5))
 def test_a_thinned_read_keeps_its_first_and_last_lines_and_counts_the_others(
     lines: list[bytes], first: int, last: int
@@ -100,7 +98,6 @@ def test_tokens_do_not_pile_up_beyond_the_burst() -> None:
     assert sum(len(throttle.offer("stdout", "x")) for _ in range(9)) == 3
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["offer", "release", "skip", "pass"]), st.integers(1, 30))))
 def test_no_line_is_lost_without_being_counted(steps: list[tuple[str, int]]) -> None:
     clock = Hand()

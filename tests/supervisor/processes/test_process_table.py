@@ -80,10 +80,10 @@ def test_a_stopped_worker_is_found_by_its_missing_beats_and_replaced(host: MakeH
 
 def test_a_worker_that_beats_is_left_alone(host: MakeHost) -> None:
     async def story() -> None:
-        policies = Policies(patience=Patience(beat_s=0.3, missed_beats=3))
+        policies = Policies(patience=Patience(beat_s=1, missed_beats=3))
         async with host(policies) as h:
             first = await h.worker("monitor", "beating")
-            await h.until(lambda: h.lines("monitor").count("beat") >= 20)
+            await h.until(lambda: h.lines("monitor").count("beat") >= 40)
             assert h.pid("monitor") == first
 
     asyncio.run(story())
@@ -346,7 +346,7 @@ def test_a_group_is_ended_although_its_leader_went_first(host: MakeHost, tmp_pat
             )
             pid = await h.table.launch("valkey-0", ["sh", "-c", script])
             await h.until(lambda: len(h.lines("valkey-0")) == 2)
-            await h.table.terminate("valkey-0", timeout_s=1.0)
+            await h.table.terminate("valkey-0", timeout_s=2.0)
             assert procfs.group_members(pid) == []
             await h.until(lambda: "bye" in h.lines("valkey-0"))
 
@@ -436,7 +436,7 @@ def test_usage_is_measured_for_what_runs(host: MakeHost) -> None:
 
 def test_a_worker_that_runs_in_circles_is_found_and_its_processor_time_shown(host: MakeHost) -> None:
     async def story() -> None:
-        policies = Policies(backoff=QUICK.backoff, patience=Patience(beat_s=0.5, missed_beats=3))
+        policies = Policies(backoff=QUICK.backoff, patience=Patience(beat_s=1.0, missed_beats=3))
         async with host(policies) as h:
             first = await h.worker("monitor", "circling")
             h.table.sample_usage()

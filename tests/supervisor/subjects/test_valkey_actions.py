@@ -110,7 +110,7 @@ def test_each_action_does_what_it_says_and_is_refused_when_it_does_not_apply(
             assert "CLIENT UNPAUSE" in await control.check(action("unpause_clients", "valkey-5"))
             await control.act(action("unpause_clients", "valkey-5"))
             await refused(Conflict, "are not paused", action("unpause_clients", "valkey-5"))
-            await ask(control, "valkey-5", "CLIENT", "PAUSE", 4_000, "ALL")
+            await ask(control, "valkey-5", "CLIENT", "PAUSE", 20_000, "ALL")
             await refused(Unavailable, "does not say", action("unpause_clients", "valkey-5"))
 
     asyncio.run(story())

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ async def _start(servers: Servers, directory: Path) -> NodeClient:
     for _ in range(400):
         try:
             await client.ask(("PING",), deadline_s=1)
-        except NodeGone:
+        except (NodeGone, NodeSilent):
             await asyncio.sleep(0.01)
         else:
             return client
@@ -67,6 +68,19 @@ def test_a_stopped_server_is_silent_and_answers_again_after_it_was_woken(servers
             assert raised.value.connected
         servers.signal("valkey-0", signal.SIGCONT)
         assert await client.command("PING", deadline_s=5) == "PONG"
+        client.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_came_while_we_ourselves_stood_still_counts(servers: Servers, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        client = await _start(servers, tmp_path)
+        asked = asyncio.create_task(client.ask(("PING",), deadline_s=0.1))
+        for _ in range(5):  # until it is on its way
+            await asyncio.sleep(0)
+        time.sleep(1.0)  # noqa: ASYNC251 - the server runs, and nothing of this process
+        assert await asked == ["PONG"]
         client.close()
 
     asyncio.run(scenario())

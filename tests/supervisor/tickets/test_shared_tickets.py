@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 
 from operator_protocol.errors import Unavailable
 from operator_protocol.models import Diagnosis
+from operatord.tickets.changes import Origin
 from operatord.tickets.db import FILE_NAME, TicketDB
-from operatord.tickets.desk import Origin, TicketDesk
+from operatord.tickets.desk import TicketDesk
 from operatord.tickets.migrating import NewerSchema, migrate
 from operatord.tickets.schema import Base
 from operatord.tickets.shared import SharedTickets, shown
@@ -41,12 +42,12 @@ def url(postgres: Postgres, request: pytest.FixtureRequest) -> str:
 class Host:
     """A daemon's part in it."""
 
-    def __init__(self, directory: Path, url: str, name: str) -> None:
+    def __init__(self, directory: Path, url: str, name: str, *, read_s: float = 30.0) -> None:
         directory.mkdir(exist_ok=True)
         self.log: list[str] = []
         self.db = TicketDB(directory / FILE_NAME)
         origin = Origin(name, "valkey", f"boot-of-{name}")
-        self.shared = SharedTickets(url, self.db, origin, self.log.append, read_s=1.0)
+        self.shared = SharedTickets(url, self.db, origin, self.log.append, read_s=read_s)
         self.desk = TicketDesk(
             self.db, lambda _topic, _body: self.shared.nudge(), lambda: 1_000.0, origin=origin, shared=self.shared
         )
@@ -129,7 +130,7 @@ def test_the_shared_database_has_the_same_tables_and_its_history_cannot_be_chang
 def test_a_server_that_is_stopped_and_started_again_gets_everything_in_order(
     postgres: Postgres, url: str, tmp_path: Path
 ) -> None:
-    host = Host(tmp_path / "a", url, "db-1")
+    host = Host(tmp_path / "a", url, "db-1", read_s=1.0)
     host.shared.start()
     ticket = host.desk.opened(violation())
     eventually(lambda: host.shared.in_step, host.log)
@@ -160,7 +161,7 @@ def test_a_server_that_is_stopped_and_started_again_gets_everything_in_order(
 def test_a_server_that_is_frozen_holds_up_neither_the_desk_nor_its_end(
     postgres: Postgres, url: str, tmp_path: Path
 ) -> None:
-    host = Host(tmp_path / "a", url, "db-1")
+    host = Host(tmp_path / "a", url, "db-1", read_s=1.0)
     host.shared.start()
     host.desk.opened(violation(1))
     eventually(lambda: host.shared.in_step, host.log)

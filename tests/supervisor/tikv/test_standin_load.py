@@ -90,7 +90,7 @@ def test_the_real_lines_read_as_the_rate_that_was_asked_for() -> None:
 
 def test_a_dead_store_holds_the_load_up_until_its_regions_have_another_leader() -> None:
     with (
-        standin_cluster("--raft-election-s", "2", "--election-s", "0.2") as cluster,
+        standin_cluster("--raft-election-s", "4", "--election-s", "0.2") as cluster,
         load(cluster, "run", "-p", "operationcount=1000000000000", "--target=200") as process,
     ):
         assert process.stdout is not None

@@ -90,6 +90,13 @@ def test_regions_with_a_problem_are_counted() -> None:
     assert broken(found) == {"miss_peer_regions": [None], "down_peer_regions": [None]}
 
 
+def test_replicas_of_a_store_that_is_down_are_told_by_the_store() -> None:
+    lost = {"regions": 30, "regions_down_peer": 30}
+    assert broken(seen(store(0), store(1, "down", "down"), **lost)) == {"store_down": ["tikv1"]}
+    assert broken(seen(store(0), store(1, "degraded", "down"), **lost)) == {"store_disconnected": ["tikv1"]}
+    assert broken(seen(store(0), store(1), **lost)) == {"down_peer_regions": [None]}
+
+
 def test_leaders_are_out_of_balance_among_those_that_may_lead() -> None:
     stores = [store(0, leaders=0), store(1, leaders=15), store(2, leaders=15)]
     assert broken(seen(*stores)) == {"leader_imbalance": ["tikv0", "tikv1", "tikv2"]}

@@ -10,7 +10,7 @@ from operator_protocol.models import Scalar
 from operatord.subjects.base import Acting, Outliving
 from operatord.subjects.tikv.options import Options, split
 from operatord.subjects.tikv.settings import Settings
-from operatord.workers.docker import worker
+from operatord.workers.docker import watching, worker
 
 PAGE = (Path(__file__).parents[3] / "docs" / "subjects" / "tikv.md").read_text()
 
@@ -30,7 +30,7 @@ def test_every_option_is_on_the_page_with_its_default_and_a_word_on_it() -> None
 
 
 @pytest.mark.parametrize(
-    "name", [worker.CONTAINER_STATE, worker.CONTAINER_PROGRESS, Acting.__name__, Outliving.__name__]
+    "name", [watching.CONTAINER_STATE, worker.CONTAINER_PROGRESS, Acting.__name__, Outliving.__name__]
 )
 def test_what_this_subject_has_of_its_own_is_explained(name: str) -> None:
     assert f"**`{name}`**" in PAGE

@@ -5,6 +5,10 @@ import itertools
 import pytest
 
 from operator_protocol.models import NodeState, SignalState
+from operatord.subjects.tikv import health
+from operatord.subjects.tikv.answers import Directory, Scrape, StoreSeen
+from operatord.subjects.tikv.pd.models import Store
+from operatord.subjects.tikv.roster import StoreSlot
 from operatord.subjects.tikv.views import (
     RULES,
     SIGHTS,
@@ -92,3 +96,31 @@ def test_a_container_is_read_leniently_and_a_word_that_is_not_known_is_unknown()
     assert Container.read({}).signal == "unknown"
     words = {"running": "up", "paused": "down", "restarting": "down", "missing": "down", "dead": "down"}
     assert {word: Container.read({"state": word}).signal for word in words} == words
+
+
+def test_of_a_store_that_is_down_no_rate_of_the_last_minute_is_shown() -> None:
+    told = Store(1, "tikv0:20160", "tikv0:20180", "Up")
+    figures = {"p99": 0.3, "ops": 15.0, "up": 0.0}
+    shown = {}
+    for word in ("running", "exited"):
+        seen = StoreSeen(
+            "tikv0", "tikv0:20160", told, reach=Reach("answered"), container=Container(word), figures=figures
+        )
+        (node,) = health.observation(Directory("led"), [], [seen], Scrape(True), silence_s=1.0, at=0.0, mono=0.0).nodes
+        shown[word] = {"p99_ms", "ops_per_sec"} & set(node.detail)
+    assert shown == {"running": {"p99_ms", "ops_per_sec"}, "exited": set()}
+
+
+def test_a_heartbeat_counts_only_if_it_is_newer_than_what_pd_told_after_the_silence_began() -> None:
+    slot = StoreSlot("tikv0", failing_since=100.0)
+
+    def told(beat: float, now: float) -> bool:
+        slot.heard(Store(4, "tikv0:20160", "", "Up", last_heartbeat_at=beat), now)
+        return slot.beats()
+
+    assert not told(beat=5_000.0, now=103.0), "PD was silent, too, and this may be from before"
+    assert not told(beat=4_990.0, now=104.0), "another PD leads, and knows of an older one only"
+    assert not told(beat=5_000.0, now=105.0)
+    assert told(beat=5_010.0, now=110.0)
+    slot.failing_since = 120.0
+    assert not told(beat=5_015.0, now=122.0)

@@ -6,10 +6,10 @@ The host was a busy one with two cores; the figures are those of looks half a se
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from operator_protocol.models import Node, Scalar
+from operator_protocol.models import Node, Scalar, SignalState
 from operatord.tickets.dossier import Dossier
 
-from .agent_cases import T0, Story, changed, frozen
+from .agent_cases import T0, Story, changed, dead, frozen, server
 
 WELL: dict[str, Scalar] = {
     "cpu_share": 0.026,
@@ -125,6 +125,22 @@ def line_slow() -> Dossier:
     return Strained().run("valkey-1", _ramp(late))
 
 
+def clients_paused_a_second_ago(**before: Scalar) -> Dossier:
+    """As it is first looked at: its peers may not have noticed yet. ``before`` is what it told until then."""
+    story = Strained()
+    story.set(-1.0, "valkey-1", **before)
+    of_the_host = {name: value for name, value in WELL.items() if not name.startswith(("ping", "asked"))}
+
+    def paused(node: Node) -> Node:
+        quiet = frozen(node, process_state="running")
+        told = {**of_the_host, "segments_in": 67, "silent_for_s": 1.4, "pinged": False}
+        return replace(quiet, detail={**quiet.detail, **told})
+
+    story.look(0.4, {"valkey-1": paused})
+    story.violate(1.4, "node_down", "valkey-1")
+    return story.dossier(1.5, "node_down", "valkey-1", opened=1.5)
+
+
 def clients_paused() -> Dossier:
     """CLIENT PAUSE: it lives, follows and votes, and answers nobody."""
     story = Strained()
@@ -141,6 +157,27 @@ def clients_paused() -> Dossier:
     return story.dossier(5.5, "node_down", "valkey-1", opened=1.5)
 
 
+def clients_paused_soon_after_a_restart() -> Dossier:
+    """As it was recorded: killed and started at once, up 1.5 s later, its clients paused 5 s after that."""
+    story = Strained()
+    story.process(-8.3, "valkey-4", "stopped", signal=9)
+    story.process(-8.27, "valkey-4", "starting", pid=204)
+    story.process(-8.2, "valkey-4", "ready", pid=204)
+    story.look(-8.29, {"valkey-4": lambda node: dead(node, cluster="up")})
+    former = story.violate(-8.29, "node_down", "valkey-4")
+    fresh = replace(server(4), detail={**server(4).detail, **WELL, "run_id": "f" * 40})
+    story.look(-7.8, {"valkey-4": replace(fresh, state="degraded")})
+    story.look(-6.8, {"valkey-4": fresh})
+    story.close(-5.8, former)
+    quiet = frozen(fresh, process_state="running")
+    story.look(-1.4, {"valkey-4": replace(quiet, detail={**quiet.detail, **WELL, "pinged": False})})
+    story.violate(0.0, "node_down", "valkey-4")
+    story.set(0.0, "valkey-4", silent_for_s=1.4)
+    story.sample(1.0, 1_990.0)
+    story.set(2.1, "valkey-4", silent_for_s=3.5)
+    return story.dossier(2.2, "node_down", "valkey-4", opened=0.1)
+
+
 def cut_off_and_all_it_says_lost() -> Dossier:
     """Dropped between it and the other nodes: what it sends them is sent again, and we reach it as ever."""
     story = Strained()
@@ -151,6 +188,37 @@ def cut_off_and_all_it_says_lost() -> Dossier:
     story.violate(1.0, "node_cut_off", "valkey-3")
     story.look(5.0)
     return story.dossier(6.0, "node_cut_off", "valkey-3", opened=4.1)
+
+
+def cut_off_soon_after_it_was_slow() -> Dossier:
+    """As it was recorded: its latency was back within its limit for six seconds."""
+    story = Strained()
+    former = story.violate(-50.0, "p99_latency", "valkey-3", value=58.0)
+    story.close(-5.5, former)
+    return _cut_off(story, story.nodes["valkey-3"], 0.125)
+
+
+def cut_off_soon_after_it_was_brought_back() -> Dossier:
+    """As it was recorded: killed, started 4.2 s later, up for four seconds, then cut off from its peers."""
+    story = Strained()
+    story.process(-9.5, "valkey-3", "stopped", signal=9)
+    story.look(-9.48, {"valkey-3": dead})
+    former = story.violate(-9.48, "node_down", "valkey-3")
+    story.process(-5.3, "valkey-3", "starting", pid=203)
+    story.process(-5.3, "valkey-3", "ready", pid=203)
+    fresh = replace(server(3), detail={**server(3).detail, **WELL, "run_id": "e" * 40})
+    story.look(-4.2, {"valkey-3": fresh})
+    story.close(-3.2, former)
+    return _cut_off(story, fresh, 0.171)
+
+
+def _cut_off(story: Strained, node: Node, retrans_share: float) -> Dossier:
+    """We reach it, and its peers do not."""
+    lost = {**node.detail, "retrans_share": retrans_share, "retransmits": 60}
+    signals: dict[str, SignalState] = {"process": "up", "probe": "up", "cluster": "down"}
+    story.look(0.0, {node.id: replace(node, state="degraded", signals=signals, detail=lost)})
+    story.violate(0.0, "node_cut_off", node.id)
+    return story.dossier(2.1, "node_cut_off", node.id, opened=0.1)
 
 
 def cut_off_from_everything() -> Dossier:
@@ -224,7 +292,10 @@ CASES = (
     (line_too_narrow_for_a_look, "network_narrow", "valkey-1"),
     (line_slow, "network_slow", "valkey-1"),
     (clients_paused, "clients_unserved", "valkey-1"),
+    (clients_paused_soon_after_a_restart, "clients_unserved", "valkey-4"),
     (cut_off_and_all_it_says_lost, "network_partition", "valkey-3"),
+    (cut_off_soon_after_it_was_slow, "network_partition", "valkey-3"),
+    (cut_off_soon_after_it_was_brought_back, "network_partition", "valkey-3"),
     (cut_off_from_everything, "network_partition", "valkey-4"),
     (headroom_gone, "memory_pressure", "valkey-0"),
     (ended_by_the_kernel_for_want_of_memory, "memory_pressure", "valkey-2"),

@@ -106,7 +106,7 @@ NOT_TOLD_APART: list[tuple[str, Do, Do, str]] = [
         f"store_down {OTHER}",
         lambda cluster: cluster.freeze("tikv1"),
         lambda cluster: cluster.thaw("tikv1"),
-        "does not answer",
+        "has not answered since",
     ),
     (
         "pd_member_unhealthy pd2",

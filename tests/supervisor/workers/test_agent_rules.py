@@ -127,7 +127,73 @@ def test_the_blast_radius_is_measured() -> None:
     assert "slots 0-5460 of shard-0" in radius
     assert "until valkey-3 took over" in radius
     assert "from 2,000 to 580 ops/s (29%), back 2.8 s after the onset, with 12 errors" in radius
-    assert "The other 4 nodes were not touched" in radius
+    assert "The 4 nodes outside shard-0 were not touched" in radius
+
+
+def test_an_end_that_the_node_had_come_back_from_does_not_explain_a_later_silence() -> None:
+    diagnosis = diagnose(strain_cases.clients_paused_soon_after_a_restart())
+    said = "\n".join([diagnosis.markdown, *(item.text for item in diagnosis.evidence)])
+    assert "valkey-4 has not answered since T+0.0 s" in said
+    assert "SIGKILL" not in said
+    assert "process valkey-4 (pid 204) has run since T-6.8 s and has not ended" in said
+
+
+def test_what_a_node_told_before_its_silence_says_nothing_of_it() -> None:
+    late = {"asked_ms": 55.0, "ping_least_ms": 0.1, "cpu_wait_share": 0.1}
+    bundle = gather(strain_cases.clients_paused_a_second_ago(**late))
+    assert not bundle.of("line_narrow")
+    assert not bundle.of("quick_pings")
+    assert weigh(bundle).cause == "unknown"
+
+
+def test_what_the_kernel_has_stopped_is_not_said_to_be_found_stopped_never() -> None:
+    story = strain_cases.Strained()
+    story.look(
+        0.3,
+        {
+            "valkey-1": lambda node: replace(
+                paused := cases.frozen(node), detail={**paused.detail, "stopped_share": 0.0}
+            )
+        },
+    )
+    story.violate(0.3, "node_down", "valkey-1")
+    diagnosis = diagnose(story.dossier(2.5, "node_down", "valkey-1"))
+    assert diagnosis.cause == "process_paused"
+    assert not any("no glance" in item.text for item in diagnosis.evidence)
+    rejected = {one.cause: one.rejected_because for one in diagnosis.alternatives}
+    assert rejected["stop_and_go"] == "valkey-1 is stopped, and did not go on in between"
+
+
+def test_the_last_words_of_a_server_are_not_those_of_its_successor() -> None:
+    story = cases.Story()
+    story.process(0.0, "valkey-4", "stopped", signal=9)
+    story.process(0.03, "valkey-4", "starting", pid=204)
+    story.log(0.4, "valkey-4", "204:M 01 Jan 2026 * Ready to accept connections tcp")
+    story.look(0.02, {"valkey-4": cases.dead})
+    story.violate(0.02, "node_down", "valkey-4")
+    last = next(
+        item.text for item in diagnose(story.dossier(1.0, "node_down", "valkey-4")).evidence if "last line" in item.text
+    )
+    assert "its last line, at T-118.0 s" in last
+
+
+def test_a_silence_that_is_over_is_told_as_one() -> None:
+    said = [item.text for item in diagnose(cases.node_restarted()).evidence]
+    assert any(text.startswith("valkey-4 did not answer from T+0.0 s on (") for text in said)
+    assert any(text.startswith("valkey-4 is up again since T+1.5 s") for text in said)
+    assert not any("has not answered since" in text for text in said)
+
+
+def test_a_silence_with_answers_in_between_is_told_as_several() -> None:
+    story = cases.Story()
+    for at, change in ((0.2, cases.frozen), (1.2, cases.server(1)), (2.0, cases.frozen)):
+        story.look(at, {"valkey-1": change})
+    story.violate(2.0, "node_down", "valkey-1")
+    story.violate(0.0, "p99_latency", "valkey-1")
+    said = [item.text for item in diagnose(story.dossier(3.0, "p99_latency", "valkey-1")).evidence]
+    assert any(
+        text.startswith("valkey-1 has not answered since T+2.0 s, and once before, from T+0.2 s on") for text in said
+    )
 
 
 def test_the_timeline_counts_from_the_onset() -> None:

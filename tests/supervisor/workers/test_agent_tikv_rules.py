@@ -92,7 +92,7 @@ def test_a_killed_store_is_told_with_what_became_of_its_regions() -> None:
     diagnosis = diagnose(cases.store_killed())
     assert diagnosis.summary == "tikv1 was killed; its regions have other leaders since T+21.0 s"
     assert "tikv1 led 4 of the 12 regions" in diagnosis.blast_radius
-    assert "The other 5 nodes were not touched" in diagnosis.blast_radius
+    assert "The 5 other nodes were not touched" in diagnosis.blast_radius
     assert {one.cause for one in diagnosis.alternatives} >= {"process_stopped", "process_paused"}
     assert "SIGKILL" in " ".join(item.text for item in diagnosis.evidence)
     assert diagnosis.confidence >= 0.85

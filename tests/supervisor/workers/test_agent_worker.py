@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from operator_protocol.errors import BadRequest
-from operator_protocol.models import AgentStep, Diagnosis, EvidenceItem
+from operator_protocol.models import AgentStep, Diagnosis, EvidenceItem, Hypothesis
 from operator_protocol.records import from_body, to_body
 from operatord.subjects.base import Invariant, Observation
 from operatord.tickets.dossier import Dossier
+from operatord.workers.agent.answer.citations import check_citations
 from operatord.workers.agent.worker import Agent
 
 from . import agent_cases as cases
+from . import strain_cases
 from .worker_bench import MemoryContext
 
 
@@ -78,12 +80,12 @@ def test_it_thinks_aloud_from_the_evidence_to_the_answer() -> None:
     assert "5 of 5 other nodes flag valkey-0 as failing" in [item.text for item in diagnosis.evidence]
 
 
-async def _twice(dossier: Dossier) -> tuple[Diagnosis | None, Diagnosis, list[str]]:
+async def _twice(dossier: Dossier) -> tuple[Diagnosis, Diagnosis, list[str]]:
     """The first look, the second one with the first answer on the ticket, and what was said at the second."""
     ctx = MemoryContext({})
     agent = Agent(ctx, ToySubject(), "valkey")
     reply = await agent.diagnose({"dossier": to_body(dossier), "by_rules": True, "at_once": True})
-    first = from_body(Diagnosis, reply["diagnosis"]) if reply["diagnosis"] else None
+    first = from_body(Diagnosis, reply["diagnosis"])
     said = len(ctx.bodies("agent.step"))
     known = replace(dossier, ticket=replace(dossier.ticket, diagnosis=first))
     second = from_body(Diagnosis, (await agent.diagnose({"dossier": to_body(known)}))["diagnosis"])
@@ -92,20 +94,50 @@ async def _twice(dossier: Dossier) -> tuple[Diagnosis | None, Diagnosis, list[st
 
 def test_what_the_rules_are_sure_of_is_said_at_once_and_looked_at_again() -> None:
     first, second, said = asyncio.run(_twice(cases.primary_killed()))
-    assert first is not None
     assert (first.cause, first.preliminary, second.preliminary) == ("process_killed", True, False)
     assert "preliminary" in first.markdown
     assert "preliminary" not in second.markdown
     assert any("it stands" in text for text in said)
 
 
-def test_what_they_are_not_sure_of_is_not_said_before_the_evidence_is_in() -> None:
-    dossier = cases.primary_killed()
-    bare = replace(dossier, process_events=[], logs={}, workload=[], health_history=[])
-    first, second, said = asyncio.run(_twice(bare))
-    assert first is None
+def test_what_they_are_not_sure_of_is_a_guess_that_says_what_it_waits_for_and_recommends_nothing() -> None:
+    first, second, said = asyncio.run(_twice(cases.isolated()))
+    assert (first.cause, first.preliminary, first.confidence) == ("network_partition", True, 0.717)
+    assert first.summary.startswith("perhaps valkey-2")
+    assert first.hypotheses[0] == Hypothesis("network_partition", 0.717, "", [4])
+    assert [one.cause for one in first.hypotheses[1:] if one.confidence is None and one.waits_for]
+    assert "## Not settled yet" in first.markdown
+    assert not first.actions
+    assert (second.preliminary, second.hypotheses) == (False, [])
+    assert second.actions
+    assert "Not settled" not in second.markdown
+    assert any("it stands" in text for text in said)
+
+
+def test_what_cannot_be_told_yet_is_answered_with_what_it_may_be() -> None:
+    first, second, said = asyncio.run(_twice(strain_cases.clients_paused_a_second_ago()))
+    assert (first.cause, first.component) == ("unknown", "valkey-1")
+    assert first.summary == "valkey-1, primary of shard-1, does not answer; it is too early to tell why"
+    waits = {one.cause: one.waits_for for one in first.hypotheses}
+    assert waits["clients_unserved"] == "valkey-1 answers no client, while its peers go on hearing from it"
+    assert not first.actions
+    assert check_citations(first).sound
     assert not second.preliminary
-    assert not any("it stands" in text for text in said)
+    assert any("it stands" in text for text in said)
+
+
+def test_a_second_look_says_what_became_of_the_first_answer() -> None:
+    async def ask() -> list[str]:
+        ctx = MemoryContext({})
+        agent = Agent(ctx, ToySubject(), "valkey")
+        early = await agent.diagnose({"dossier": to_body(strain_cases.clients_paused_a_second_ago()), "at_once": True})
+        later = strain_cases.clients_paused()
+        known = replace(later, ticket=replace(later.ticket, diagnosis=from_body(Diagnosis, early["diagnosis"])))
+        said = len(ctx.bodies("agent.step"))
+        assert (await agent.diagnose({"dossier": to_body(known)}))["diagnosis"]["cause"] == "clients_unserved"
+        return [str(body["text"]) for body in ctx.bodies("agent.step")[said:]]
+
+    assert any("now it can be told" in text for text in asyncio.run(ask()))
 
 
 def test_the_subject_is_asked_about_the_node_that_the_trouble_is_at() -> None:

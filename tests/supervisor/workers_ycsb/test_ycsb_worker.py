@@ -169,7 +169,10 @@ def test_another_source_replaces_the_one_that_runs() -> None:
     with_worker(story)
 
 
-def test_a_load_that_ends_at_once_is_refused_with_its_last_line() -> None:
+def test_a_load_that_ends_at_once_is_refused_with_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It has said something, and may be late with its end.
+    monkeypatch.setattr("operatord.workers.ycsb.worker._LAST_WORD_S", 10.0)
+
     async def story(recorded: Recorded) -> None:
         broken = source("import sys; print('no such workload: z'); sys.exit(2)")
         with pytest.raises(Unavailable, match="exit code 2, last line: no such workload: z"):

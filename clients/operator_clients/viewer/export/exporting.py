@@ -1,6 +1,7 @@
 """``operator-viewer --replay … --export``: which of it, how large, and into which file."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Iterable
@@ -72,9 +73,11 @@ def _write(out: str, lines: Iterable[str]) -> None:
         _print(lines)
         return
     path = Path(out)
-    # What is there and no file, a device or a pipe, is written to and never replaced.
-    draft = path if path.exists() and not path.is_file() else path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}") if path.name else path
     try:
+        if path.exists() and not path.is_file():
+            # A device or a pipe is written to and never replaced.
+            draft = path
         with draft.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(lines)
         if draft != path:
@@ -84,7 +87,8 @@ def _write(out: str, lines: Iterable[str]) -> None:
         raise Unavailable(f"cannot write {out}: {error.strerror}", hint) from error
     finally:
         if draft != path:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink()
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -3,13 +3,14 @@
 from rich.console import RenderableType
 from rich.text import Text
 
+from operator_clients.console_address import NO_CONSOLE, ConsoleAddress
 from operator_clients.viewer.interaction import SCROLLING, Extent, Scroll
 from operator_clients.viewer.keymap import KEYMAP, REPLAY_KEYMAP, Action, Binding, binding_of, keys_label
 from operator_clients.viewer.layout import MIN_WIDTH, Size
 from operator_clients.viewer.overlays.box import SCROLL_KEYS, extent_of, room_for, scrolled_box
 from operator_clients.viewer.overlays.overlay import CLOSE_KEY, Ask, Closed, Overlay
-from operator_clients.viewer.panels.paper import line
-from operator_clients.viewer.theme import BAD, FAULT, GOOD, INFO, LEADER, NODE, STRONG, WARN
+from operator_clients.viewer.panels.paper import FRAME_WIDTH, line, paragraph
+from operator_clients.viewer.theme import BAD, DIM, FAULT, GOOD, INFO, LEADER, NODE, STRONG, WARN
 from operator_clients.viewer.view import View
 
 
@@ -24,7 +25,7 @@ class KeysOverlay(Overlay):
         keymap: tuple[Binding, ...] = KEYMAP,
         *,
         above: tuple[str, tuple[Binding, ...]] | None = None,
-        console: str = "",
+        console: ConsoleAddress = NO_CONSOLE,
         readonly: bool = False,
     ) -> None:
         self._keymap = keymap
@@ -72,8 +73,10 @@ class KeysOverlay(Overlay):
             lines.append(line(" " * 20, ("| daemon restarted", WARN), "   ", ("? frames missing", BAD)))
         if self._readonly:
             lines.append(line(("this viewer is read-only: what changes something is refused", WARN)))
-        if self._console:
-            lines += [line(""), line("the web console, for this daemon alone:"), line((self._console, INFO))]
+        if self._console.url:
+            lines += [line(""), line("the web console, for this daemon alone: ", (self._console.url, INFO))]
+            lines += [line(("what changes something asks for a token; it is in ", DIM))]
+            lines += paragraph(self._console.file, MIN_WIDTH - 2 - FRAME_WIDTH, INFO)
         return lines
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from operator_clients.console_address import ConsoleAddress
 from operator_clients.viewer.keymap import Action, Binding
 from operator_clients.viewer.overlays.overlay import Ask, Overlay
 
@@ -14,8 +15,8 @@ class Opening(NamedTuple):
     """That of the session."""
     above: tuple[str, tuple[Binding, ...]] | None
     """Title and keys of the overlay that it goes on top of."""
-    console: str
-    """Where the web console is."""
+    console: ConsoleAddress
+    """Where the web console is, if there is one."""
     readonly: bool
     ask: Ask
     look: Ask

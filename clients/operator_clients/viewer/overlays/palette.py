@@ -8,7 +8,7 @@ from operator_clients.viewer.keymap import Action, Binding, binding_of
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.overlays.openers import Opening
 from operator_clients.viewer.overlays.overlay import CLOSE_KEY, Ask, Closed, Overlay
-from operator_clients.viewer.panels.paper import FRAME_HEIGHT, boxed, fit, inner, line
+from operator_clients.viewer.panels.paper import FRAME_HEIGHT, boxed, fit, inner, line, typed
 from operator_clients.viewer.theme import BAD, DIM, INFO, STRONG, WARN
 from operator_clients.viewer.view import View
 from operator_protocol.errors import OperatorError
@@ -78,8 +78,7 @@ class Palette(Overlay):
     def draw(self, view: View, size: Size) -> RenderableType:
         """The line, what fits, and what the command takes or what is wrong with it."""
         room = inner(size)
-        shown = self.text[-(room.width - 3) :]
-        lines = [line((": ", f"{STRONG} {INFO}"), (shown, STRONG), ("▏", INFO)), line("")]
+        lines = [typed(": ", self.text, room.width), line("")]
         rows = max(1, room.height - 4)
         found = self._offers()
         words = [one.word for one in found]

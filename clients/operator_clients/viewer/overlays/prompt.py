@@ -8,7 +8,7 @@ from rich.text import Text
 from operator_clients.viewer.keymap import Action, Binding
 from operator_clients.viewer.layout import Size
 from operator_clients.viewer.overlays.overlay import CLOSE_KEY, Ask, Closed, Overlay
-from operator_clients.viewer.panels.paper import FRAME_HEIGHT, boxed, inner, line, paragraph
+from operator_clients.viewer.panels.paper import FRAME_HEIGHT, boxed, inner, line, paragraph, typed
 from operator_clients.viewer.theme import DIM, INFO, STRONG, WARN
 from operator_clients.viewer.view import View
 
@@ -79,12 +79,8 @@ class Prompt(Overlay):
         return boxed(line((self.title, STRONG)), lines[-room.height :], size, border=INFO, heavy=True)
 
     def _lines(self, view: View, width: int) -> list[Text]:
-        tail = Text(self.text[-width:])
-        # The end of a long line is where it is typed.
-        while tail.cell_len > width - 3:
-            tail = tail[1:]
         lines = [*paragraph(self._about, width, DIM), line("")]
-        lines.append(line(("> ", f"{STRONG} {INFO}"), (tail.plain, STRONG), ("▏", INFO)))
+        lines.append(typed("> ", self.text, width))
         lines.extend(paragraph(self._wrong, width, WARN) if self._wrong else [line("")])
         if view.inert:
             lines.append(line((f"{view.inert}: what changes something is refused", WARN)))

@@ -81,6 +81,10 @@ def _ticket(ticket: Ticket) -> Text:
 def _actions(work: Work, room: Size) -> list[Text]:
     """How the last things to be done about it stand; above the diagnosis, which may be longer than the panel."""
     shown = list(work.actions.values())[-_MOST_ACTIONS:] if room.height > _MOST_ACTIONS + 2 else []
+    if room.height < diagnosis.DENSE_HEIGHT:
+        # One line, and the rest for the reasons; the list of tickets has them all.
+        waiting = [one for one in work.actions.values() if one.status == "proposed"]
+        shown = waiting[:1] or shown[-1:]
     return [line(("→ ", _ACTION[one.status]), (_action(one), _ACTION[one.status])) for one in shown]
 
 

@@ -84,12 +84,10 @@ def _cell(block: str, sample: WorkloadSample | None, level: str, mark: Mark | No
         return level, f"{colour} reverse"
     if block != _EMPTY:
         return block, colour
-    if mark is not None:
-        return _GUIDE, MARKS[mark.kind][1]
-    if not level or (level == _BASELINE and sample is not None and not sample.degraded):
-        # Between the tops of a load that is as it should be a line is only noise.
-        return _EMPTY, ""
-    return level, INFO if level == _BASELINE else WARN
+    # Between the tops of a load that is as it should be a line is only noise.
+    if level and not (level == _BASELINE and sample is not None and not sample.degraded):
+        return level, INFO if level == _BASELINE else WARN
+    return (_GUIDE, MARKS[mark.kind][1]) if mark is not None else (_EMPTY, "")
 
 
 def _scale_label(scale: _Scale, row: int, baseline: float | None, threshold: float | None) -> Text:
@@ -115,14 +113,14 @@ def _level(value: float | None) -> float | None:
 
 
 def _placed(samples: list[WorkloadSample], marks: Sequence[Mark], columns: int) -> dict[int, Mark]:
-    """Columns of the marks; two in one second stand side by side, in their order."""
+    """Columns of the marks: of the sample whose second each fell in; two in one second stand side by side, in order."""
     placed: dict[int, Mark] = {}
     if not samples[0].sampled_at:
         return placed
     taken = columns
     for mark in reversed(marks):
         behind = sum(sample.sampled_at > mark.at for sample in samples)
-        taken = min(columns - 1 - behind, taken - 1)
+        taken = min(columns - max(1, behind), taken - 1)
         if mark.at < samples[0].sampled_at or taken < 0:
             break
         placed[taken] = mark

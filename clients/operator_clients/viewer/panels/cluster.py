@@ -9,13 +9,24 @@ from rich.text import Text
 
 from operator_clients.format import clean
 from operator_clients.viewer.layout import Size
-from operator_clients.viewer.panels.node import badge, details, fault_mark, signals, signals_in_brief, tell, title_of
+from operator_clients.viewer.panels.node import (
+    badge,
+    details,
+    duty,
+    fault_mark,
+    signals,
+    signals_in_brief,
+    tell,
+    title_of,
+)
 from operator_clients.viewer.panels.paper import boxed, fit, inner, line, sides
 from operator_clients.viewer.theme import BAD, DIM, GOOD, NODE, STRONG, WARN
 from operator_clients.viewer.view import View
 from operator_protocol.models import ClusterHealth, Node
 
 _GROUP_WIDTH = 8
+_DEEPEST = 8
+"""Lines of a node, where there is no room for all of it."""
 _Groups: TypeAlias = Sequence[tuple[str, Sequence[Node]]]
 
 
@@ -79,7 +90,7 @@ def _verdict(health: ClusterHealth | None, nodes: list[Node]) -> Text:
 
 
 def _lines(view: View, groups: _Groups, room: Size) -> list[Text]:
-    """As much as fits: all of each node, three lines of it, two, one, no line for its group, several in a line."""
+    """As much as fits: all of each node, fewer lines of it, one, no line for its group, several in a line."""
     count = len(view.state.nodes)
     if room.height >= len(groups) + 4 * count:
         whole: list[Text] = []
@@ -87,12 +98,13 @@ def _lines(view: View, groups: _Groups, room: Size) -> list[Text]:
             whole += [_heading(name, members, room.width), *_told(view, members, room.width)]
         if len(whole) <= room.height:
             return whole
-    for depth in (3, 2, 1):
+    for depth in range(_DEEPEST, 0, -1):
         needed = len(groups) + depth * count
         if needed <= room.height:
             return _grouped(view, groups, room.width, depth, gap=needed + len(groups) - 1 <= room.height)
-    flat = _flat(view, groups, room.width)
-    return flat if len(flat) <= room.height else fit(_packed(view, groups, room.width), room.height, more="more lines")
+    if count <= room.height:
+        return _flat(view, groups, room.width)
+    return fit(_packed(view, groups, room.width), room.height, more="more lines")
 
 
 def _told(view: View, members: Sequence[Node], width: int) -> list[Text]:
@@ -109,18 +121,18 @@ def _grouped(view: View, groups: _Groups, width: int, depth: int, *, gap: bool) 
             _heading(name, members, width, names=brief in (signals_in_brief, _brief_and_dissent) and not position)
         )
         for node in members:
-            text = _node(view, node, width, address=depth > 1)
-            lines.append(sides(text, brief(node), width) if brief else text)
+            told = brief(node) if brief else None
+            text = _node(view, node, _beside(width, told), address=depth > 1)
+            lines.append(sides(text, _right(node, told, width - text.cell_len), width) if told else text)
             if depth >= 2:
                 lines.append(Text.assemble("    ", signals(node), no_wrap=True, overflow="ellipsis"))
-            if depth >= 3:
-                lines.append(Text.assemble("    ", details(node, width - 4), no_wrap=True, overflow="ellipsis"))
+            lines += details(node, width, max(0, depth - 2))
     return lines
 
 
 def _heading(name: str, members: Sequence[Node], width: int, *, names: bool = False) -> Text:
     """``shard-0``; where the signals below are glyphs alone, with what they are."""
-    left = line((clean(name) or _role_of_all(members) or "no group", f"{DIM} bold"))
+    left = line((_label(name, members) or "no group", f"{DIM} bold"))
     if not names:
         return left
     told = line((" ".join(next((node.signals for node in members if node.signals), ())), DIM))
@@ -133,20 +145,36 @@ def _flat(view: View, groups: _Groups, width: int) -> list[Text]:
     lines = []
     for name, members in groups:
         for position, node in enumerate(members):
-            label = line((f"{clean(name)[: _GROUP_WIDTH - 1] if not position else '':<{_GROUP_WIDTH}}", DIM))
-            text = Text.assemble(label, _node(view, node, width - _GROUP_WIDTH), no_wrap=True, overflow="ellipsis")
-            lines.append(sides(text, brief(node), width) if brief else text)
+            named = _label(name, members)[: _GROUP_WIDTH - 1] if not position else ""
+            label = line((f"{named:<{_GROUP_WIDTH}}", DIM))
+            told = brief(node) if brief else None
+            text = _node(view, node, _beside(width - _GROUP_WIDTH, told))
+            text = Text.assemble(label, text, no_wrap=True, overflow="ellipsis")
+            lines.append(sides(text, _right(node, told, width - text.cell_len), width) if told else text)
     return lines
 
 
 def _fitting(view: View, groups: _Groups, width: int, indent: int) -> Callable[[Node], Text] | None:
-    """How the signals of all nodes fit behind them: each with its name, those that contradict, none."""
+    """How the signals of all nodes fit behind them: each with its name, those that contradict, none.
+
+    Glyphs alone are worth more than the name of the fault, and than all letters of a state, on the longest line.
+    """
     nodes = [node for _, members in groups for node in members]
-    room = {node.id: width - indent - _node(view, node, width - indent).cell_len - 1 for node in nodes}
+    room = width - indent
+    needs = [_node(view, node, room).cell_len for node in nodes]
     for brief in (signals, _brief_and_dissent, signals_in_brief, _dissent):
-        if all(brief(node).cell_len <= room[node.id] for node in nodes):
+        left = [_beside(room, brief(node)) for node in nodes]
+        long = [(node, most) for node, most, needed in zip(nodes, left, needs, strict=True) if needed > most]
+        if not long:
+            return brief
+        if brief is signals_in_brief and all(_node(view, node, most).cell_len <= most for node, most in long):
             return brief
     return None
+
+
+def _beside(width: int, told: Text | None) -> int:
+    """What is left of ``width`` beside the signals."""
+    return width - told.cell_len - 1 if told else width
 
 
 def _dissent(node: Node) -> Text:
@@ -164,7 +192,7 @@ def _packed(view: View, groups: _Groups, width: int) -> list[Text]:
     """Several nodes in a line; those that are not up have one of their own below."""
     lines: list[Text] = []
     for name, members in groups:
-        text = line((f"{clean(name)[: _GROUP_WIDTH - 1]:<{_GROUP_WIDTH}}", DIM))
+        text = line((f"{_label(name, members)[: _GROUP_WIDTH - 1]:<{_GROUP_WIDTH}}", DIM))
         for node in members:
             item = badge(node)
             if text.cell_len > _GROUP_WIDTH:
@@ -184,11 +212,24 @@ def _node(view: View, node: Node, width: int, *, address: bool = False) -> Text:
     """``★ ● valkey-0  primary  up``, with the fault that is on it."""
     text = title_of(node)
     mark = fault_mark(view, node, width - text.cell_len)
+    if text.cell_len + mark.cell_len > width:
+        text = title_of(node, width - mark.cell_len)
     text.append_text(mark)
     told = line((f"  {node.address}", DIM))
     if address and not mark and text.cell_len + told.cell_len <= width:
         text.append_text(told)
     return text
+
+
+def _right(node: Node, signs: Text, room: int) -> Text:
+    """Its signals, and before them what it is there for."""
+    told = duty(node, room - signs.cell_len - 4)
+    return Text.assemble(told, "  " if told else "", signs, no_wrap=True)
+
+
+def _label(name: str, members: Sequence[Node]) -> str:
+    """What the group is called; stores share no data that others do not, so theirs has no name of its own."""
+    return clean(name) or _role_of_all(members)
 
 
 def _role_of_all(members: Sequence[Node]) -> str:

@@ -7,14 +7,16 @@ from typing import NamedTuple
 from rich.text import Text
 
 from operator_clients.viewer.layout import Size
-from operator_clients.viewer.panels.node import scalar
 from operator_clients.viewer.panels.paper import UNWRAPPED, hanging, line, paragraph, shortened
+from operator_clients.viewer.panels.wording import scalar
 from operator_clients.viewer.theme import BAD, DIM, GOOD, STRONG, WARN
-from operator_protocol.models import Alternative, Diagnosis, EvidenceItem, Recommendation
+from operator_protocol.models import Alternative, Diagnosis, EvidenceItem, Hypothesis, Recommendation
 
 _BAR = 10
 DENSE_HEIGHT = 10
 """Rooms lower than this get the diagnosis in brief."""
+_GUESSES = 2
+"""So many of a first answer are shown in brief."""
 _SURE = 0.75
 _UNSURE = 0.4
 
@@ -32,8 +34,12 @@ def glance(diagnosis: Diagnosis, steps: Sequence[Text], room: Size) -> list[Text
         return _in_brief(diagnosis, room)
     lines = shortened(paragraph(diagnosis.summary, room.width, STRONG), Size(room.width, 3))
     lines.extend([_cause(diagnosis), _confidence(diagnosis)])
-    lines.extend(_sections(_parts(diagnosis, room.width), room.height - len(lines)))
-    more = [*_told(diagnosis, room.width), _Section("steps", [list(steps)] if steps else [])]
+    sections, more = _parts(diagnosis, room.width), _told(diagnosis, room.width)
+    rows, kept = room.height - len(lines), _height(more[:1])
+    if sum(1 + len(section.items) for section in sections) + kept <= rows:
+        rows -= kept  # the explanation is worth more than the ends of long lines
+    lines.extend(_sections(sections, rows))
+    more.append(_Section("steps", [list(steps)] if steps else []))
     for heading, items in more:
         body = [text for item in items for text in item]
         if body and len(lines) + len(body) + 2 <= room.height:
@@ -94,12 +100,20 @@ def _seen(item: EvidenceItem, width: int) -> list[Text]:
 def _parts(diagnosis: Diagnosis, width: int, *, expected: bool = False) -> list[_Section]:
     evidence = {item.id: item for item in diagnosis.evidence}
     actions = [_recommended(one, width, expected=expected) for one in diagnosis.actions]
+    possible = [_possible(one, width) for one in diagnosis.hypotheses]
     sections = [
+        _Section("not settled yet", possible),
         _Section("because", [_evidence(cited, evidence.get(cited), width) for cited in diagnosis.cited]),
         _Section("ruled out", [_rejected(alternative, width) for alternative in diagnosis.alternatives]),
         _Section("recommended", actions),
     ]
     return [section for section in sections if section.items]
+
+
+def _possible(one: Hypothesis, width: int) -> list[Text]:
+    sure = f"{one.confidence:.0%} sure" if one.confidence is not None else "not shown yet"
+    waits = f"; it waits to see whether {one.waits_for}" if one.waits_for else ""
+    return hanging(line(("  ? ", WARN), (f"{one.cause}: ", STRONG)), f"{sure}{waits}", width)
 
 
 def _recommended(one: Recommendation, width: int, *, expected: bool) -> list[Text]:
@@ -108,19 +122,22 @@ def _recommended(one: Recommendation, width: int, *, expected: bool) -> list[Tex
 
 
 def _sections(sections: list[_Section], height: int) -> list[Text]:
-    """All of it if there is room; else one line an item, and of each section as much as its fair share holds."""
-    whole = [
-        text for heading, items in sections for text in (line((heading, DIM)), *(one for item in items for one in item))
-    ]
-    if len(whole) <= height:
-        return whole
+    """One line an item, then what is left to the longer ones; where there is not even that, a fair share of each."""
     lines: list[Text] = []
     shares = _shares([len(section.items) for section in sections], height - len(sections))
+    spare = height - len(sections) - sum(shares)
+    extra = iter(_shares([len(item) - 1 for section in sections for item in section.items], spare))
     for (heading, items), share in zip(sections, shares, strict=True):
         count = "" if share == len(items) else f", {share} of {len(items)}"
         lines.append(line((f"{heading}{count}", DIM)))
-        lines.extend(_first_line(item) for item in items[:share])
+        for item, more in zip(items[:share], extra, strict=False):
+            lines.extend(_cut(item, 1 + more))
     return lines
+
+
+def _height(sections: Sequence[_Section]) -> int:
+    """With a blank line and a heading above each."""
+    return sum(2 + len(item) for section in sections for item in section.items[:1])
 
 
 def _shares(wanted: list[int], rows: int) -> list[int]:
@@ -134,22 +151,23 @@ def _shares(wanted: list[int], rows: int) -> list[int]:
     return shares
 
 
-def _first_line(item: list[Text]) -> Text:
-    if len(item) == 1:
-        return item[0]
-    first = item[0].copy()
-    first.append("…")
-    return first
+def _cut(item: list[Text], rows: int) -> list[Text]:
+    if len(item) <= rows:
+        return item
+    last = item[rows - 1].copy()
+    last.append("…")
+    return [*item[: rows - 1], last]
 
 
 def _in_brief(diagnosis: Diagnosis, room: Size) -> list[Text]:
     lines = shortened(paragraph(diagnosis.summary, room.width, STRONG), Size(room.width, 2))
     lines.append(_cause(diagnosis))
+    lines.extend(_possible(one, UNWRAPPED)[0] for one in diagnosis.hypotheses[:_GUESSES])
     evidence = {item.id: item for item in diagnosis.evidence}
     rejected = [_rejected(one, UNWRAPPED)[0] for one in diagnosis.alternatives]
     cited = [_evidence(number, evidence.get(number), UNWRAPPED)[0] for number in diagnosis.cited]
     space = room.height - len(lines)
-    kept = min(len(rejected), max(1, space // 3)) if rejected else 0
+    kept = min(len(rejected), max(1, space // 3)) if rejected and space > 1 else 0
     lines.extend(cited[: space - kept])
     lines.extend(rejected[: room.height - len(lines)])
     return lines

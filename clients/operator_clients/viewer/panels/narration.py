@@ -72,7 +72,7 @@ def _next(chapter: ChapterState) -> Text:
 def _dots(chapter: ChapterState) -> Text:
     if not 0 < chapter.total <= _MOST_DOTS:
         return line()
-    done = min(chapter.index, chapter.total - 1)
+    done = max(0, min(chapter.index, chapter.total - 1))
     return line(("━" * done, INFO), ("●", f"{STRONG} {INFO}"), ("┄" * (chapter.total - done - 1), DIM))
 
 

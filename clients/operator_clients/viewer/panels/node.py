@@ -6,28 +6,29 @@ from rich.text import Text
 
 from operator_clients.format import age, byte_size, clean, time_of_day
 from operator_clients.viewer.panels.paper import hanging, line
+from operator_clients.viewer.panels.wording import phrases, scalar
 from operator_clients.viewer.theme import BAD, DIM, FAULT, LEADER, NODE, PROCESS, SEVERITY, SIGNAL, STRONG, WARN
 from operator_clients.viewer.view import View
-from operator_protocol.models import Fault, Node, Scalar
+from operator_protocol.models import Fault, Node
 
 _INDENT = "    "
-_A_WALL_CLOCK = 1e9
-"""Seconds: less is no moment of this century."""
-_WHOLE_FROM, _MOST = 1_000.0, 1e15
-"""From here on a figure has no decimals; beyond, it is written with an exponent."""
+_SHORTEST_WORD = 4
 
 
-def title_of(node: Node) -> Text:
-    """``★ ● valkey-0  primary  up``."""
+def title_of(node: Node, most: int | None = None) -> Text:
+    """``★ ● valkey-0  primary  up``; ``most`` columns, then the word for the state is cut, which its glyph says too."""
     look = NODE[node.state]
     style = STRONG if node.state == "up" else f"{STRONG} {look.style}"
-    return line(
+    title = line(
         (f"{LEADER if leads(node) else ' '} ", WARN),
         (f"{look.glyph} ", f"{STRONG} {look.style}"),
         (f"{clean(node.id):<8} ", style),
         f"{clean(node.role):<7} ",
-        (look.word, look.style),
     )
+    room = len(look.word) if most is None else most - title.cell_len
+    if len(look.word) > room >= _SHORTEST_WORD:
+        return title.append(f"{look.word[: room - 1]}…", style=look.style)
+    return title.append(look.word, style=look.style)
 
 
 def badge(node: Node) -> Text:
@@ -55,17 +56,18 @@ def signals_in_brief(node: Node) -> Text:
     return line(*((SIGNAL[state].glyph, SIGNAL[state].style) for state in node.signals.values()))
 
 
-def details(node: Node, width: int) -> Text:
-    """As many figures as there is room for, whole ones only."""
-    text = line()
-    for name, value in node.detail.items():
-        if value in (None, ""):
-            continue
-        told = f"{'  ' if text else ''}{named(name, value)}"
-        if text and text.cell_len + len(told) > width:
-            break
-        text.append(clean(told), style=DIM)
-    return text
+def details(node: Node, width: int, most: int) -> list[Text]:
+    """Its figures in so many lines at most, whole ones only."""
+    return _flow(phrases(node.detail, brief=True), width)[:most]
+
+
+def duty(node: Node, room: int) -> Text:
+    """``leads 4 of 12``: of the regions that a store has a replica of; less, or nothing, where there is no room."""
+    leaders, regions = node.detail.get("leaders"), node.detail.get("regions")
+    if leaders is None or regions is None:
+        return line()
+    told = (f"leads {scalar(leaders)} of {scalar(regions)}", f"leads {scalar(leaders)}")
+    return line((next((one for one in told if len(one) <= room), ""), DIM))
 
 
 def fault_mark(view: View, node: Node, room: int) -> Text:
@@ -82,7 +84,7 @@ def tell(view: View, node: Node, width: int) -> list[Text]:
     """All that is known of ``node``."""
     lines = [Text.assemble(title_of(node), f"  {clean(node.address)}", no_wrap=True, overflow="ellipsis")]
     lines.append(Text.assemble(_INDENT, signals(node), no_wrap=True, overflow="ellipsis"))
-    lines += _flow([named(name, value) for name, value in node.detail.items() if value not in (None, "")], width)
+    lines += _flow(phrases(node.detail), width)
     for fault in view.state.faults.values():
         if fault.target == node.id:
             lines += hanging(line(_INDENT, ("◄ ", f"{STRONG} {FAULT}")), _fault(view, fault), width, FAULT)
@@ -118,19 +120,3 @@ def _fault(view: View, fault: Fault) -> str:
     params = " ".join(f"{name}={scalar(value)}" for name, value in fault.params.items() if value is not None)
     since = f" for {age(view.now - fault.injected_at)}" if fault.injected_at is not None else ""
     return f"{fault.kind} {params} {fault.state}{since}".replace("  ", " ")
-
-
-def named(name: str, value: Scalar) -> str:
-    """``oom_killed no``; of a moment (``…_at``) the time of day."""
-    if name.endswith("_at") and isinstance(value, int | float) and value > _A_WALL_CLOCK:
-        return f"{name} {time_of_day(float(value))}"
-    return f"{name} {scalar(value)}"
-
-
-def scalar(value: Scalar) -> str:
-    """A figure as people write it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if _WHOLE_FROM <= abs(value) < _MOST else f"{value:,.4g}"
-    return str(value)

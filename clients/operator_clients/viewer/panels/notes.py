@@ -1,5 +1,7 @@
 """Speaker notes, in the place of the narration: what to say, what comes next, and how long it has taken so far."""
 
+import math
+
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -83,5 +85,7 @@ def _clock(view: View, chapter: ChapterState | None) -> Text:
 
 
 def _minutes(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "-"
     whole = max(0, int(seconds))
     return f"{whole // 60}:{whole % 60:02d}"

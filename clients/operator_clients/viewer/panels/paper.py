@@ -7,12 +7,14 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
 from operator_clients.format import clean
 from operator_clients.viewer.layout import Size
+from operator_clients.viewer.theme import INFO, STRONG
 
 Part: TypeAlias = str | tuple[str, str]
 """A piece of text, or one with its style."""
@@ -42,6 +44,15 @@ def line(*parts: Part) -> Text:
         else:
             text.append(clean(part[0]), style=part[1] or None)
     return text
+
+
+def typed(mark: str, text: str, width: int) -> Text:
+    """What is being typed, behind ``mark``: its end is what is seen where ``width`` columns are not enough."""
+    room = max(1, width - cell_len(mark) - 1)
+    shown = clean(text)[-room:]
+    while cell_len(shown) > room:
+        shown = shown[1:]
+    return line((mark, f"{STRONG} {INFO}"), (shown, STRONG), ("▏", INFO))
 
 
 def cells(columns: Iterable[tuple[str, str]]) -> Text:

@@ -42,11 +42,12 @@ def render(view: View, size: Size) -> RenderableType:
     last, room = samples[-1], inner(size)
     table = _table(last) if room.height >= _TABLE_FROM_HEIGHT else [_in_a_line(last, room.width)]
     head = [_now(view, last, room.width), *(table if room.height < _TABLE_FROM_HEIGHT else [])]
-    told = _marks_in_a_line(view) if room.height >= _MARKS_FROM_HEIGHT else None
+    told = _marks_in_a_line(view, room.width) if room.height >= _MARKS_FROM_HEIGHT else None
     below = [*([told] if told is not None else []), *(table if room.height >= _TABLE_FROM_HEIGHT else [])]
     rows = room.height - len(head) - len(below)
     body = [*head, *chart(samples, view.story.marks, Size(room.width, rows)), *below]
-    colour = BAD if last.degraded else WARN
+    unsure = last.baseline is None or _silent_s(view, last)
+    colour = BAD if last.degraded else WARN if unsure else GOOD
     return boxed(title, body, size, border=colour, heavy=last.degraded, subtitle=_verdict(view, last, room.width))
 
 
@@ -128,6 +129,11 @@ def _operations(sample: WorkloadSample) -> list[_Operation]:
     return [_Operation(name, kinds.get(name, LatencySummary(0)), failed.get(name, 0)) for name in names]
 
 
+def _is_timed(one: _Operation) -> bool:
+    """False where the load generator tells no latency of an interval, as go-ycsb."""
+    return any(value is not None for value in (one.took.p50, one.took.p99, one.took.max))
+
+
 def _in_a_line(sample: WorkloadSample, width: int) -> Text:
     """p50 and p99 of each kind and how many failed, as much of it as there is room for."""
     texts = list(_lines(_operations(sample)))
@@ -143,6 +149,11 @@ def _lines(operations: list[_Operation]) -> Iterator[Text]:
     worst = max(done, key=lambda one: one.took.p99 or 0.0, default=None)
     if operations and not done and not wrong:
         yield line(("nothing was done", WARN))
+    if done and not any(_is_timed(one) for one in done):
+        counts = (f"{one.name} {one.took.count:,}  " for one in done)
+        yield Text.assemble(failed, line("done: ", *counts, ("latencies are not told", DIM)), no_wrap=True)
+        yield Text.assemble(failed, line("done: ", *(f"{one.name} {one.took.count:,}  " for one in done)), no_wrap=True)
+        return
     if not wrong:
         pairs = (f"{one.name} p50 {figure(one.took.p50)} p99 {figure(one.took.p99)}  " for one in done)
         yield line(*pairs, ("ms", DIM))
@@ -160,11 +171,13 @@ def _table(sample: WorkloadSample) -> list[Text]:
     """A row for each kind of operation."""
     operations = _operations(sample)
     named = max((len(one.name) for one in operations), default=0)
-    head = f"{'':<{named}} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'done':>7} {'failed':>7}"
-    rows = [line((head, DIM))]
+    timed = any(_is_timed(one) for one in operations)
+    latencies = f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} " if timed else ""
+    rows = [line((f"{'':<{named}} {latencies}{'done':>7} {'failed':>7}", DIM))]
     for one in operations:
         took = one.took
-        cells = f"{figure(took.p50):>8} {figure(took.p99):>8} {figure(took.max):>8} {took.count:>7,} "
+        figures = f"{figure(took.p50):>8} {figure(took.p99):>8} {figure(took.max):>8} " if timed else ""
+        cells = f"{figures}{took.count:>7,} "
         rows.append(line((f"{one.name:<{named}} ", STRONG), cells, (f"{one.failed:>7,}", BAD if one.failed else DIM)))
     return rows if operations else []
 
@@ -181,18 +194,24 @@ def _marks(marks: Sequence[Mark]) -> list[Text]:
     return lines
 
 
-def _marks_in_a_line(view: View) -> Text | None:
-    """The last fault: when, how long until it was detected, and until it was undone."""
+def _marks_in_a_line(view: View, width: int) -> Text | None:
+    """The last fault: when, how long until it was detected, and until it was undone; letters alone on a short line."""
     marks = list(view.story.marks)
     at = next((place for place in reversed(range(len(marks))) if marks[place].kind == "fault"), None)
     if at is None:
         return None
     fault = marks[at]
-    text = line((f"F fault {time_of_day(fault.at)}", MARKS["fault"][1]))
     first = {mark.kind: mark for mark in reversed(marks[at + 1 :])}
-    for mark in sorted(first.values(), key=lambda one: one.at):
-        letter, style = MARKS[mark.kind]
-        text.append_text(line((f"  {letter} {_WORDS[mark.kind]} +{duration(mark.at - fault.at)}", style)))
+    later = sorted(first.values(), key=lambda one: one.at)
+    text = line()
+    for words in (_WORDS, dict.fromkeys(_WORDS, "")):
+        text = line((f"F {words['fault']} {time_of_day(fault.at)}".replace("  ", " "), MARKS["fault"][1]))
+        for mark in later:
+            letter, style = MARKS[mark.kind]
+            told = f"{letter} {words[mark.kind]} +{duration(mark.at - fault.at)}".replace("  ", " ")
+            text.append_text(line((f"  {told}", style)))
+        if text.cell_len <= width:
+            break
     return text
 
 

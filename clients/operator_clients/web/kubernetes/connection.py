@@ -4,6 +4,7 @@ The official client turns answers into objects of its own, which takes it 0.7 ms
 raw answer (``_preload_content=False``), of which ``objects`` reads what is needed.
 """
 
+import functools
 import threading
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import urllib3
+
+from operator_clients.web.heap import made_for_good
 
 from .objects import ApiStatus
 from .source import NoSuchObject, Refused, Unreachable
@@ -57,15 +60,17 @@ class Connection:
 
     def core(self) -> "CoreV1Api":
         """The core API."""
+        client = self._client()
         from kubernetes.client import CoreV1Api
 
-        return CoreV1Api(self._client())
+        return CoreV1Api(client)
 
     def custom(self) -> "CustomObjectsApi":
         """APIs that the client has no classes for, like that of metrics."""
+        client = self._client()
         from kubernetes.client import CustomObjectsApi
 
-        return CustomObjectsApi(self._client())
+        return CustomObjectsApi(client)
 
     def read(
         self,
@@ -112,7 +117,7 @@ class Connection:
             return self._api
 
     def _opened(self) -> "ApiClient":
-        # Here and not above: a quarter of a second of imports that a gateway without Kubernetes does not need.
+        _load()
         import yaml  # type: ignore[import-untyped]  # its types are a package of their own
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.config import (
@@ -145,6 +150,18 @@ class Connection:
                 "start operator-web with --kubeconfig FILE, set KUBECONFIG, or run it in the cluster",
             ) from error
         return ApiClient(configuration)
+
+
+@functools.cache
+def _load() -> None:
+    """A quarter of a second of imports that a gateway without Kubernetes does not need, once for all.
+
+    Nothing of the client is imported before this was done, in one thread: its parts import each other, and build their
+    models, while they are loaded.
+    """
+    with made_for_good():
+        import kubernetes.config  # noqa: F401
+        from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi  # noqa: F401  # each loads its part
 
 
 def decoded(data: bytes, decoder: "msgspec.json.Decoder[T]", kind: str = "") -> T:

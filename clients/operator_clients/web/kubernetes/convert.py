@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import get_args
 
-from kubernetes.utils.quantity import parse_quantity
-
 from .model import (
     Container,
     ContainerPhase,
@@ -184,6 +182,8 @@ def quantity(text: str | None) -> float | None:
     """``7910m`` is 7.91, ``32086508Ki`` so many bytes; None for what is no quantity."""
     if not text:
         return None
+    from kubernetes.utils.quantity import parse_quantity  # with all of the client library, which few gateways need
+
     try:
         found = float(parse_quantity(text))
     except ValueError:

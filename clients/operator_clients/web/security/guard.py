@@ -1,4 +1,4 @@
-"""What stands before all routes: Host, rate, Origin, size of the body; and the headers of every answer.
+"""What stands before all routes: Host, rate, Origin, size and time of the body; and the headers of every answer.
 
 Plain ASGI: Starlette's own middleware class would put a queue between a stream and its browser.
 """
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from operator_clients.web.connections import CROWDED, TOO_MANY
 from operator_clients.web.errors import ApiError, document
 from operator_clients.web.headers import HSTS, NO_STORE, SECURITY_HEADERS
+from operator_clients.web.health import PROBES
 from operator_clients.web.security.hosts import is_host_allowed, is_origin_allowed
 from operator_clients.web.security.rates import RateLimit
-from operator_clients.web.settings import Settings
+from operator_clients.web.settings import LimitsSection, Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_UNLIMITED = ("/healthz", "/readyz")
-"""A probe that is told to come back later would take the gateway out of service."""
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _DIGITS = 18
 """Of a length that is a length."""
@@ -54,7 +54,7 @@ class Guard:
         try:
             self._check(scope, headers)
             takes_body = scope["method"] not in _BODILESS
-            bounded = _Bounded(receive, self._settings.limits.body_bytes, takes_body=takes_body)
+            bounded = _Bounded(receive, self._settings.limits, takes_body=takes_body)
             await self._app(scope, bounded, sender)
         except ApiError as error:
             answer = JSONResponse(document(error.word, error.message, error.hint), error.status, error.headers)
@@ -73,11 +73,15 @@ class Guard:
 
     def _check(self, scope: "Scope", headers: Mapping[str, str]) -> None:
         settings = self._settings
-        if not is_host_allowed(headers.get("host", ""), settings.known_hosts):
-            raise ApiError(421, "wrong_host", "this gateway has no such name", "start it with --allow-host NAME")
-        client = (scope.get("client") or ("", 0))[0]
-        if scope["path"] not in _UNLIMITED and (wait_s := self._rate.take(client)) > 0:
-            raise ApiError(429, "too_many_requests", "too many requests", "", {"Retry-After": str(int(wait_s) + 1)})
+        # A probe calls it by its address, and one that were told to come back later would take it out of service.
+        if not (scope["path"] in PROBES and scope["method"] == "GET"):
+            if CROWDED in scope.get("state", ()):
+                raise ApiError(503, *TOO_MANY, {"Connection": "close"})
+            if not is_host_allowed(headers.get("host", ""), settings.known_hosts):
+                raise ApiError(421, "wrong_host", "this gateway has no such name", "start it with --allow-host NAME")
+            client = (scope.get("client") or ("", 0))[0]
+            if (wait_s := self._rate.take(client)) > 0:
+                raise ApiError(429, "too_many_requests", "too many requests", "", {"Retry-After": str(int(wait_s) + 1)})
         secure = settings.tls or (settings.behind_proxy and scope.get("scheme") == "https")
         proxied = settings.allow_hosts if settings.behind_proxy else ()
         if not is_origin_allowed(scope["method"], headers, secure=secure, proxied=proxied):
@@ -106,17 +110,20 @@ class _Sender:
 
 
 class _Bounded:
-    """``receive`` that gives up on a body that is longer than it said, or that said nothing."""
+    """``receive`` that gives up on a body that is longer than it said, or that said nothing, or does not come."""
 
-    def __init__(self, receive: "Receive", limit_bytes: int, *, takes_body: bool) -> None:
+    def __init__(self, receive: "Receive", limits: LimitsSection, *, takes_body: bool) -> None:
         self._receive = receive
-        self._limit = limit_bytes
+        self._limit = limits.body_bytes
         self._takes_body = takes_body
+        self._until = asyncio.get_running_loop().time() + limits.request_s
+        self._more = True
         self._taken = 0
 
     async def __call__(self) -> "Message":
-        message = await self._receive()
+        message = await self._in_time() if self._takes_body and self._more else await self._receive()
         if message["type"] == "http.request":
+            self._more = message.get("more_body", False)
             self._taken += len(message.get("body", b""))
             if self._taken > self._limit:
                 if not self._takes_body:
@@ -125,6 +132,13 @@ class _Bounded:
                 # FastAPI reads the body, and lets no other error through from there.
                 raise HTTPException(413, f"the body is over {self._limit} bytes", {"Connection": "close"})
         return message
+
+    async def _in_time(self) -> "Message":
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "the body did not come in time", {"Connection": "close"}) from None
 
 
 def _too_large(limit_bytes: int) -> ApiError:

@@ -97,6 +97,13 @@ export function DiagnosisView({ diagnosis }: { diagnosis: Diagnosis }) {
   const took = diagnosis.usage["took_s"];
   return (
     <div className="diagnosis">
+      {diagnosis.preliminary && (
+        <p>
+          <Status tone="warn" shape="spinner">
+            preliminary: a first answer, the agent looks again
+          </Status>
+        </p>
+      )}
       <h3 className="diagnosis-summary">{diagnosis.summary}</h3>
       <dl className="diagnosis-head">
         <div>
@@ -127,6 +134,22 @@ export function DiagnosisView({ diagnosis }: { diagnosis: Diagnosis }) {
           </div>
         )}
       </dl>
+      {diagnosis.hypotheses.length > 0 && (
+        <Section title="Not settled yet">
+          <ul className="reasons">
+            {diagnosis.hypotheses.map((one) => (
+              <li key={one.cause}>
+                <span aria-hidden="true">?</span>
+                <span>
+                  <span className="reason-cause">{one.cause}</span>{" "}
+                  {one.confidence === null ? "not shown, and not ruled out" : `${Math.round(one.confidence * 100)} % sure`}
+                  {one.waits_for && `; waits to see whether ${one.waits_for}`}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </Section>
+      )}
       {diagnosis.blast_radius && (
         <Section title="Reach">
           <p>{diagnosis.blast_radius}</p>

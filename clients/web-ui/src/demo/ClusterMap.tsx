@@ -79,13 +79,24 @@ function Legend({ kind, children }: { kind: string; children: string }) {
     <span>
       <svg className="cluster-legend-line" viewBox="0 0 24 8" aria-hidden="true">
         <line className="cluster-edge" data-kind={kind} data-broken={kind === "broken" ? "" : undefined} x1="1" y1="4" x2="23" y2="4" />
+        {kind === "broken" && <Cut x={12} y={4} />}
       </svg>{" "}
       {children}
     </span>
   );
 }
 
-const across = ({ column, columns }: { column: number; columns: number }) => `${((column + 0.5) / columns) * 100}%`;
+/** A cross on a link that is interrupted: red and dashes alone say it to some only. */
+function Cut({ x, y }: { x: number | string; y: number | string }) {
+  return (
+    <svg x={x} y={y} overflow="visible">
+      <path className="cluster-edge-cut" d="M-3.5-3.5 3.5 3.5M-3.5 3.5 3.5-3.5" />
+    </svg>
+  );
+}
+
+const share = ({ column, columns }: { column: number; columns: number }) => ((column + 0.5) / columns) * 100;
+const across = (place: { column: number; columns: number }) => `${share(place)}%`;
 
 function EdgeLine({ edge, from, to }: { edge: Edge; from: Place | undefined; to: Place | undefined }) {
   if (!from || !to) return null;
@@ -94,15 +105,18 @@ function EdgeLine({ edge, from, to }: { edge: Edge; from: Place | undefined; to:
   const y = (place: Place, other: Place) =>
     TOP + place.row * ROW + (level ? middle : place.row < other.row ? CARD : 0);
   return (
-    <line
-      className="cluster-edge"
-      data-kind={edge.kind}
-      data-broken={edge.whole ? undefined : ""}
-      x1={across(from)}
-      y1={`${y(from, to)}rem`}
-      x2={across(to)}
-      y2={`${y(to, from)}rem`}
-    />
+    <>
+      <line
+        className="cluster-edge"
+        data-kind={edge.kind}
+        data-broken={edge.whole ? undefined : ""}
+        x1={across(from)}
+        y1={`${y(from, to)}rem`}
+        x2={across(to)}
+        y2={`${y(to, from)}rem`}
+      />
+      {!edge.whole && <Cut x={`${(share(from) + share(to)) / 2}%`} y={`${(y(from, to) + y(to, from)) / 2}rem`} />}
+    </>
   );
 }
 

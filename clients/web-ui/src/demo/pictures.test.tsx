@@ -71,6 +71,15 @@ describe("the map of the cluster", () => {
     expect(screen.getByRole("button", { name: /valkey-2/ })).toHaveTextContent("kill in 2");
   });
 
+  it("crosses a link that is interrupted, on the map as in the legend, and no other", () => {
+    const { container, rerender } = render(<ClusterMap nodes={valkey} faults={[]} onOpen={() => undefined} />);
+    const crosses = () => container.querySelectorAll(".cluster-edges .cluster-edge-cut").length;
+    expect(crosses()).toBe(0);
+    rerender(<ClusterMap nodes={valkey.map((one) => (one.id === "valkey-1" ? { ...one, state: "down" } : one))} faults={[]} onOpen={() => undefined} />);
+    expect(crosses()).toBe(1);
+    expect(container.querySelector(".cluster-legend-line .cluster-edge-cut")).not.toBeNull();
+  });
+
   it("[defect-10] is worked by keyboard: nodes are buttons", () => {
     const open = vi.fn();
     render(<ClusterMap nodes={valkey} faults={[]} onOpen={open} />);

@@ -56,6 +56,19 @@ describe("the Demo page", () => {
     expect(screen.queryByText("No diagnosis was made.")).toBeNull();
   });
 
+  it("says of a first answer that it is one, and what it may be", async () => {
+    const { diagnosis } = frame("agent.diagnosis-preliminary").body as { diagnosis: Record<string, unknown> };
+    const ticket = { ...frame("ticket.opened").body, id: 3, diagnosis };
+    gateway({ "/api/daemons": { body: daemons }, "/api/tickets": { body: { tickets: [], nextCursor: null } }, "/api/tickets/3": { body: { ticket, history: [] } } });
+    shown((data) => data, "/demo?ticket=3");
+    expect(await screen.findByText(/preliminary: a first answer/)).toBeVisible();
+    const open = screen.getByRole("heading", { name: "Not settled yet" }).parentElement!;
+    expect(within(open).getAllByRole("listitem").map((item) => item.textContent)).toEqual([
+      "?process_paused 62 % sure; waits to see whether it goes on where it stopped",
+      "?network_partition not shown, and not ruled out; waits to see whether its peers reach it",
+    ]);
+  });
+
   it("asks for no token where no command is taken, and says so", async () => {
     const shows = { ...daemons, control: false };
     const asked = gateway({ "/api/daemons": { body: shows }, "/api/tickets": { body: { tickets: [], nextCursor: null } } }).sent;

@@ -186,6 +186,16 @@ export function diagnosis(value: unknown): r.Diagnosis {
     would_change_my_mind: text(from, "would_change_my_mind", ""),
     usage: map(from, "usage", asScalar),
     remarks: list(from, "remarks", asText),
+    preliminary: from["preliminary"] === true,
+    hypotheses: list(from, "hypotheses", (item) => {
+      const one = body(item);
+      return {
+        cause: text(one, "cause"),
+        confidence: maybe(one, "confidence"),
+        waits_for: text(one, "waits_for", ""),
+        evidence: list(one, "evidence", asNumber),
+      };
+    }),
   };
 }
 

@@ -83,6 +83,13 @@ export interface Recommendation {
   verify: string;
 }
 
+export interface Hypothesis {
+  cause: string;
+  confidence: number | null;
+  waits_for: string;
+  evidence: number[];
+}
+
 export interface Diagnosis {
   summary: string;
   component: string;
@@ -99,6 +106,8 @@ export interface Diagnosis {
   would_change_my_mind: string;
   usage: Record<string, Scalar>;
   remarks: string[];
+  preliminary: boolean;
+  hypotheses: Hypothesis[];
 }
 
 export type TicketStatus = "open" | "diagnosing" | "diagnosed" | "acting" | "resolved" | "escalated" | "held";

@@ -6,6 +6,7 @@
  * Like the state it is never changed in place.
  */
 
+import { duration } from "../shared/format";
 import { lines, type LogLine } from "./chronicle";
 import * as read from "./read";
 import type * as r from "./records";
@@ -115,7 +116,7 @@ export function foremostWork(story: Story, tickets: ReadonlyMap<number, r.Ticket
 /** `DETECTED node_down valkey-1 0.2 s after the injection: valkey-1 does not answer`. */
 function sentence(found: Detection): string {
   const what = `${found.violation.invariant}${found.violation.node ? ` ${found.violation.node}` : ""}`;
-  const after = found.afterS === null ? "" : ` ${found.afterS.toFixed(1)} s after the injection`;
+  const after = found.afterS === null ? "" : ` ${duration(found.afterS)} after the injection`;
   return `DETECTED ${what}${after}: ${found.violation.message}`;
 }
 

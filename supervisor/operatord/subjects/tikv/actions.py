@@ -48,6 +48,8 @@ class _Ready:
     """An action whose preconditions hold at this moment."""
 
     do: _Step
+    would: str
+    """What it would do, after ``it would``."""
     done: str
     """What to say afterwards."""
 
@@ -79,8 +81,7 @@ class Actor:
     async def check(self, action: Action) -> str:
         """What would be done. Raises ``Conflict`` with what stands against it now, ``NotFound``, ``BadRequest``,
         ``Unavailable``."""
-        await self._ready(action)
-        return f"{action.target}: {KINDS[action.kind].description}"
+        return (await self._ready(action)).would
 
     async def act(self, action: Action) -> str:
         """Check again, do it, and say in one line what was done."""
@@ -116,7 +117,9 @@ class Actor:
         state = (await containers.inspect(name)).state
         if state not in ("exited", "created", "dead"):
             raise Conflict(f"the container of {name} is {state}: there is nothing to start")
-        return _Ready(lambda: containers.start(name), f"the container of {name} was started")
+        return _Ready(
+            lambda: containers.start(name), f"start the container of {name}", f"the container of {name} was started"
+        )
 
     async def _restart(self, name: str) -> _Ready:
         containers = self._means.containers
@@ -130,7 +133,7 @@ class Actor:
                 await containers.unpause(name)
             await containers.restart(name)
 
-        return _Ready(restart, f"the container of {name} was restarted")
+        return _Ready(restart, f"restart the container of {name}", f"the container of {name} was restarted")
 
     async def _resume(self, action: Action) -> _Ready:
         name, what = action.target, action.params.get("what") or ""
@@ -139,13 +142,21 @@ class Actor:
         if what == _GRPC:
             if not await self._means.cluster.answers(name):
                 raise Conflict(f"the status port of {name} does not answer")
-            return _Ready(lambda: self._means.cluster.resume_clients(name), f"{name} was told to serve its clients")
+            return _Ready(
+                lambda: self._means.cluster.resume_clients(name),
+                f"tell {name} to serve its clients again (PUT /resume_grpc)",
+                f"{name} was told to serve its clients",
+            )
         if not self._means.contained:
             raise Unavailable(f"resume cannot be done here: {NOT_CONTAINED}")
         state = (await self._means.containers.inspect(name)).state
         if state != "paused":
             raise Conflict(f"the container of {name} is {state}, not paused")
-        return _Ready(lambda: self._means.containers.unpause(name), f"the container of {name} was resumed")
+        return _Ready(
+            lambda: self._means.containers.unpause(name),
+            f"resume the container of {name} (docker unpause)",
+            f"the container of {name} was resumed",
+        )
 
     async def _transfer_leader(self, action: Action) -> _Ready:
         pd = self._means.cluster.pd
@@ -162,7 +173,9 @@ class Actor:
         if to in await pd.evicting(deadline_s=ASK_S):
             raise Conflict(f"the leaders of {name} are being evicted")
         return _Ready(
-            lambda: pd.transfer_leader(region.id, to, deadline_s=ASK_S), f"PD has {name} lead region {region.id}"
+            lambda: pd.transfer_leader(region.id, to, deadline_s=ASK_S),
+            f"ask PD to have {name} lead region {region.id}",
+            f"PD has {name} lead region {region.id}",
         )
 
     async def _transfer_peer(self, action: Action) -> _Ready:
@@ -182,6 +195,7 @@ class Actor:
             raise Conflict(f"{name} is low on space")
         return _Ready(
             lambda: pd.transfer_peer(region.id, source, to, deadline_s=ASK_S),
+            f"ask PD to move a replica of region {region.id} from store {source} to {name}",
             f"PD moves a replica of region {region.id} from store {source} to {name}",
         )
 
@@ -191,7 +205,11 @@ class Actor:
         store_id = store_id_of(given) if given else (await self._means.cluster.store_of(action.target)).id
         if store_id not in await pd.evicting(deadline_s=ASK_S):
             raise Conflict(f"nobody evicts the leaders of store {store_id}")
-        return _Ready(lambda: pd.stop_evicting(store_id, deadline_s=ASK_S), f"store {store_id} may lead again, says PD")
+        return _Ready(
+            lambda: pd.stop_evicting(store_id, deadline_s=ASK_S),
+            f"have PD let store {store_id} lead again",
+            f"store {store_id} may lead again, says PD",
+        )
 
     async def _cancel_operator(self, action: Action) -> _Ready:
         pd = self._means.cluster.pd
@@ -199,7 +217,9 @@ class Actor:
         if region_id not in await pd.regions_operated(deadline_s=ASK_S):
             raise Conflict(f"PD is doing nothing to region {region_id}")
         return _Ready(
-            lambda: pd.cancel_operator(region_id, deadline_s=ASK_S), f"PD stops what it was doing to region {region_id}"
+            lambda: pd.cancel_operator(region_id, deadline_s=ASK_S),
+            f"have PD stop what it is doing to region {region_id}",
+            f"PD stops what it was doing to region {region_id}",
         )
 
     async def _region(self, action: Action) -> Region:

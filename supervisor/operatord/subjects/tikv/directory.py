@@ -24,7 +24,7 @@ PROBLEMS = ("miss-peer", "down-peer", "pending-peer")
 _PATIENCE_S = 6.0
 """PD waits up to 3 s for a leader, and a follower as long for its answer."""
 _REMEMBERED_S = 10.0
-"""A patient question's answer counts for this long."""
+"""An answer that does not come with each look counts for this long."""
 _HEALTH_PATIENCE_S = 12.0
 """Of five PDs four may be frozen, at 3 s each."""
 _STALE_HEALTH_S = 15.0
@@ -53,6 +53,9 @@ class PDWatch:
         self._client = PDClient(endpoints, tls=tls)
         self._retired: list[PDClient] = []
         self._regions: int | None = None
+        self._evicting: tuple[tuple[int, ...], float] = (), 0.0
+        """The stores that were being evicted by the last answer, and when it came. It is two requests, and the first
+        that does not fit into a look."""
         self._patient = Standing(lambda: self._client.members(deadline_s=_PATIENCE_S), 0.0, clock)
         self._health = Standing(self._ask_health, settings.health_every_s, clock)
         self._stats = Standing(
@@ -70,6 +73,8 @@ class PDWatch:
             _tried(client.evicting(deadline_s=deadline_s)),
             self._health.first(deadline_s),
         )
+        if isinstance(evicting, tuple):
+            self._evicting = evicting, self._clock()
         needed = (members, stores, stats)
         errors = tuple(one for one in needed if isinstance(one, OperatorError) and not isinstance(one, NotBootstrapped))
         if errors:
@@ -81,7 +86,7 @@ class PDWatch:
             members=members if isinstance(members, Members) else None,
             stores=stores if isinstance(stores, tuple) else None,
             stats=stats if isinstance(stats, RegionStats) else None,
-            evicting=evicting if isinstance(evicting, tuple) else None,
+            evicting=evicting if isinstance(evicting, tuple) else self._still_evicting(),
             errors=errors,
             bootstrapped=not any(isinstance(one, NotBootstrapped) for one in needed),
         )
@@ -120,6 +125,12 @@ class PDWatch:
             await standing.close()
         for client in (*self._retired, self._client):
             await client.close()
+
+    def _still_evicting(self) -> tuple[int, ...] | None:
+        """For a look without an answer. That none was evicted is not remembered: it may have begun since, and a fault
+        that is not seen to hold any more is over."""
+        stores, told_at = self._evicting
+        return stores if stores and self._clock() - told_at <= _REMEMBERED_S else None
 
     def _leadership(self, word: Word, alive: int, members: int) -> Leadership:
         if any(isinstance(error, NoLeader) for error in word.errors) or alive * 2 <= members:

@@ -18,7 +18,7 @@ from operatord.subjects.tikv.views import Reach, Sight
 SUBJECT = "tikv"
 PD, TIKV = "pd", "tikv"
 
-_CONTAINER_WORDS = {"missing": "gone", "dead": "dead", "removing": "being removed"}
+_CONTAINER_WORDS = {"exited": "has exited", "missing": "is gone", "removing": "is being removed"}
 _FIGURES = {"p99": ("p99_ms", 1_000.0), "ops": ("ops_per_sec", 1.0), "cpu": ("cpu_cores", 1.0)}
 """Queries whose figure is shown by another name or in another unit, with the factor."""
 _NOT_SHOWN = frozenset({"up", "scrape_age", "leaders", "regions", "available", "capacity", "slow_score"})
@@ -88,7 +88,8 @@ def _store_node(seen: StoreSeen, directory: Directory, scrape: Scrape, silence_s
         finding = _closer(seen, sight, silence_s)
     figures: dict[str, Scalar] = {}
     for name, value in seen.figures.items():
-        if name not in _NOT_SHOWN:
+        # A rate over a minute goes on for a minute: of a store that is down it tells what was.
+        if name not in _NOT_SHOWN and finding.state != "down":
             shown, factor = _FIGURES.get(name, (name, 1.0))
             figures[shown] = round(value * factor, 3)
     return Node(
@@ -100,15 +101,27 @@ def _store_node(seen: StoreSeen, directory: Directory, scrape: Scrape, silence_s
         signals={"container": seen.container.signal, "probe": views.probe_signal(sight), "cluster": cluster},
         detail={
             "problem": finding.problem,
+            # In the order of what a person looks for: where there is no room for all, the first are shown.
+            **(_load_detail(store, directory) if store else {}),
+            **figures,
+            **(_store_detail(seen, store) if store else {}),
             "store_id": str(seen.store_id) if seen.store_id is not None else "",
             **_look_detail(seen.reach, seen.container),
             "data_port": seen.data,
-            "scraped": seen.figures.get("up") != 0.0 if scrape.fresh and "up" in seen.figures else None,
+            "scraped": _scraped(seen, scrape),
             "scrape_age_s": _rounded(seen.scrape_age_s),
-            **(_store_detail(seen, store, directory) if store else {}),
-            **figures,
         },
     )
+
+
+def _scraped(seen: StoreSeen, scrape: Scrape) -> bool | None:
+    """Whether Prometheus reaches it. A scrape that failed before it answered here says nothing of now: a store that
+    was brought back is scraped again only when its turn comes."""
+    up = seen.figures.get("up")
+    if up is None or not scrape.fresh:
+        return None
+    failed_since = seen.scrape_age_s is not None and seen.scrape_age_s < seen.reach.answering_for_s
+    return True if up else False if failed_since else None
 
 
 def _closer(seen: StoreSeen, sight: Sight, silence_s: float) -> _Finding:
@@ -130,7 +143,8 @@ def _worded(problem: str, container: str, reach: Reach, word: str) -> str:
     silence = (
         "refuses connections" if reach.contact == "refused" else f"has not answered for {reach.silent_for_s:.1f} s"
     )
-    return problem.format(container=_CONTAINER_WORDS.get(container, container), silence=silence, word=word)
+    said = _CONTAINER_WORDS.get(container, f"is {container}")
+    return problem.format(container=said, silence=silence, word=word)
 
 
 def _look_detail(reach: Reach, container: views.Container) -> dict[str, Scalar]:
@@ -145,16 +159,20 @@ def _look_detail(reach: Reach, container: views.Container) -> dict[str, Scalar]:
     return detail
 
 
-def _store_detail(seen: StoreSeen, store: Store, directory: Directory) -> dict[str, Scalar]:
+def _load_detail(store: Store, directory: Directory) -> dict[str, Scalar]:
     stats = directory.stats
-    leaders = stats.leaders.get(store.id, 0) if stats else store.leader_count
+    return {
+        "leaders": stats.leaders.get(store.id, 0) if stats else store.leader_count,
+        "regions": stats.peers.get(store.id, 0) if stats else store.region_count,
+        "pd_state": store.state,
+    }
+
+
+def _store_detail(seen: StoreSeen, store: Store) -> dict[str, Scalar]:
     share = store.available / store.capacity if store.capacity and store.available is not None else None
     return {
-        "pd_state": store.state,
         "status_address": store.status_address,
         "version": store.version,
-        "leaders": leaders,
-        "regions": stats.peers.get(store.id, 0) if stats else store.region_count,
         "capacity": store.capacity,
         "available": store.available,
         "used": store.used,

@@ -98,7 +98,7 @@ def of(settings: Settings) -> list[Invariant]:
             "down_peer_regions",
             "warning",
             settings.region_grace_s,
-            lambda seen: _regions(seen, "down_peer", "have a replica that is down"),
+            down_peer_regions,
             "Bring the store of those replicas back; PD replaces them after max-store-down-time.",
         ),
         Invariant(
@@ -228,6 +228,13 @@ def low_space(seen: Observation, settings: Settings) -> Sequence[Breach]:
             told = f"{node.id} has {available / GIB:,.1f} GiB left on its disk ({share:.0%})"
             breaches.append(Breach(node.id, told, share, settings.low_space_share, "of the disk"))
     return breaches
+
+
+def down_peer_regions(seen: Observation) -> Sequence[Breach]:
+    """No replica is down on a store that PD hears from. Those of a store that is down are told by that."""
+    if any(node.state == "down" or node.signals.get("cluster") == "down" for node in _stores(seen)):
+        return []
+    return _regions(seen, "down_peer", "have a replica that is down")
 
 
 def leaders_evicted(seen: Observation) -> Sequence[Breach]:

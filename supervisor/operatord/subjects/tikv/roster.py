@@ -60,6 +60,8 @@ class StoreSlot:
     """PD's wall clock."""
     heard_at: float | None = None
     """When a new heartbeat was seen, on the clock."""
+    told_since: float | None = None
+    """The ``failing_since`` after which PD has told of its heartbeats: the first it tells may be from before."""
     draining: tuple[int, float] | None = None
     """While it is being drained: regions left, and since when there are so many."""
 
@@ -75,7 +77,10 @@ class StoreSlot:
 
     def heard(self, store: Store, now: float) -> None:
         """Note what PD tells of it."""
-        if store.last_heartbeat_at != self.heartbeat_at:
+        if self.failing_since is not None and self.told_since != self.failing_since:
+            self.told_since, self.heartbeat_at = self.failing_since, store.last_heartbeat_at
+        elif _is_newer(store.last_heartbeat_at, self.heartbeat_at):
+            # A PD that leads since a moment ago may know of an older one only.
             self.heartbeat_at, self.heard_at = store.last_heartbeat_at, now
         if store.state != "Offline":
             self.draining = None
@@ -87,6 +92,10 @@ class StoreSlot:
         for pulse in (self.pulse, self.data):
             if pulse is not None:
                 pulse.close()
+
+
+def _is_newer(beat: float | None, known: float | None) -> bool:
+    return beat is not None and (known is None or beat > known)
 
 
 @dataclass(slots=True)
@@ -235,7 +244,7 @@ class Roster:
 def _reach(pulse: Pulse | None) -> Reach:
     if pulse is None:
         return UNASKED
-    return Reach(pulse.contact, pulse.silent_for_s, pulse.answered_at is not None)
+    return Reach(pulse.contact, pulse.silent_for_s, pulse.answered_at is not None, pulse.answering_for_s)
 
 
 def _is_ip(host: str) -> bool:

@@ -54,11 +54,17 @@ class Pulse:
         self.contact: Contact = "unasked"
         self.answered_at: float | None = None
         """When it answered last, on the clock; None if it never did."""
+        self._answers_since = clock()
 
     @property
     def silent_for_s(self) -> float:
         """Seconds since the question that it has not answered; 0 when there is none."""
         return 0.0 if self.contact in ("answered", "unasked") else self._clock() - self._asked_at
+
+    @property
+    def answering_for_s(self) -> float:
+        """Seconds for which it has answered each time; 0 while it does not."""
+        return self._clock() - self._answers_since if self.contact == "answered" else 0.0
 
     @property
     def waits(self) -> bool:
@@ -67,7 +73,8 @@ class Pulse:
 
     async def beat(self, deadline_s: float) -> Contact:
         """Ask, and wait up to ``deadline_s``; returns how it went, which is kept in ``contact``."""
-        if self.contact in ("answered", "unasked"):
+        before = self.contact
+        if before in ("answered", "unasked"):
             self._asked_at = self._clock()
         try:
             async with asyncio.timeout(deadline_s):
@@ -80,6 +87,7 @@ class Pulse:
                 self.contact = self._answered() if self._line.take_answer() else "silent"
         if self.contact == "answered":
             self.answered_at = self._clock()
+            self._answers_since = self._answers_since if before == "answered" else self.answered_at
         return self.contact
 
     async def _beat(self) -> Contact:

@@ -74,6 +74,7 @@ class Reach:
     contact: Contact = "unasked"
     silent_for_s: float = 0.0
     answered_before: bool = False
+    answering_for_s: float = 0.0
 
     def sight(self, silence_s: float) -> Sight:
         """What it comes to."""
@@ -143,7 +144,7 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("down", "*", "*", "*", "down", "is down: its container is {container}"),
+    Rule("down", "*", "*", "*", "down", "is down: its container {container}"),
     Rule("*", "gone", "up", True, "degraded", "{silence}, though PD still hears from it"),
     Rule("*", "gone", "*", "*", "down", "is down: it {silence}"),
     Rule("*", "late", "*", "*", "degraded", "{silence}"),

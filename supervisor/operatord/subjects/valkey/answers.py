@@ -21,7 +21,9 @@ class Answer:
     member: Member
     contact: Contact
     silent_for_s: float = 0.0
-    """Since it last answered, for a node that does not."""
+    """Since the first question that it did not answer; without the time in which nobody asked, or listened."""
+    answered_ago_s: float | None = None
+    """Since its last answer, for a node that does not answer now; None if it never answered who looks."""
     process: ProcessLife | None = None
     """What the kernel says about its process; None when that cannot be seen from here."""
     info: Mapping[str, str] = field(default_factory=dict)

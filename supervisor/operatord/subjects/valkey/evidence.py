@@ -47,11 +47,13 @@ def _overview(seen: Observation) -> str:
 
 
 def _about(node: Node, answer: Answer, answers: Sequence[Answer]) -> Iterable[tuple[str, str]]:
+    ago_s = answer.answered_ago_s
+    last = f"the last answer came {ago_s:.1f} s ago" if ago_s is not None else "who asks has had no answer of it yet"
     contact = {
         "answered": "answers commands",
         "refused": "refuses connections: no process listens on its port",
-        "silent": f"accepts connections but has not answered for {answer.silent_for_s:.1f} s",
-        "unreachable": f"neither accepts nor refuses connections, for {answer.silent_for_s:.1f} s",
+        "silent": f"accepts connections and does not answer; {last}",
+        "unreachable": f"neither accepts nor refuses connections; {last}",
     }
     yield "process", f"{node.id} at {node.address} {contact[answer.contact]}."
     life = {

@@ -19,7 +19,7 @@ from operatord.subjects.valkey.wire import CommandRefused, NodeGone, NodeSilent,
 
 FAILOVER = "failover"
 
-_ASK_S = 1.0
+_ASK_S = 3.0
 _DONE_S = 6.0
 """The replica gives up after 5 s by itself."""
 _STEP_S = 0.02

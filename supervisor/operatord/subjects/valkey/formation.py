@@ -9,6 +9,7 @@ replicas, the future primaries follow them, and as soon as they are in sync they
 
 import asyncio
 import binascii
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
@@ -17,13 +18,16 @@ from operator_protocol.errors import Unavailable
 from operatord.clock import Clock
 from operatord.subjects.valkey.layout import SHARDS, Layout, slot_range
 from operatord.subjects.valkey.views import Peer, parse_info, parse_nodes, slot_owners
-from operatord.subjects.valkey.wire import CommandRefused, NodeClient, NodeGone, NodeSilent, text
+from operatord.subjects.valkey.wire import CommandRefused, NodeClient, NodeGone, NodeSilent, connection, text
 
 _STEP_S = 0.005
 """Between two looks at a condition that the servers reach by themselves."""
 
 _ASK_S = 2.0
-"""For one command while the cluster forms; servers of this machine answer in under a millisecond."""
+"""For one question while the cluster forms; servers of this machine answer in under a millisecond."""
+
+_INTRODUCED_S = 1.5
+"""An introduction to a server that does not answer it is forgotten after the node timeout, one second at least."""
 
 T = TypeVar("T")
 
@@ -61,47 +65,67 @@ async def _answering(client: NodeClient, running: Running, end: float, clock: Cl
 
 async def form(clients: Clients, layout: Layout, end: float, clock: Clock = time.monotonic) -> None:
     """Make one cluster of six servers that know of no other. Each must answer already."""
+    # None of these is asked twice, so a server that the host lets wait has all the time that there is.
+    patience_s = max(_ASK_S, end - clock())
     names = [member.id for member in layout.members]
     firsts, seconds = names[:SHARDS], names[SHARDS:]
     ids = dict(
         zip(
             names,
-            await _all(clients[name].command("CLUSTER", "MYID", deadline_s=_ASK_S) for name in names),
+            await _all(clients[name].command("CLUSTER", "MYID", deadline_s=patience_s) for name in names),
             strict=True,
         )
     )
     # Distinct epochs from the start: without them the nodes would find collisions and settle them one by one.
     await _all(
-        clients[name].command("CLUSTER", "SET-CONFIG-EPOCH", epoch, deadline_s=_ASK_S)
+        clients[name].command("CLUSTER", "SET-CONFIG-EPOCH", epoch, deadline_s=patience_s)
         for epoch, name in enumerate(names, start=1)
     )
     await _all(
-        clients[name].command("CLUSTER", "ADDSLOTSRANGE", *slot_range(shard), deadline_s=_ASK_S)
+        clients[name].command("CLUSTER", "ADDSLOTSRANGE", *slot_range(shard), deadline_s=patience_s)
         for shard, name in enumerate(seconds)
     )
-    # Everyone meets everyone: by gossip alone it takes half a second longer until the last pair has met.
-    await _all(
-        clients[names[index]].command(
-            "CLUSTER", "MEET", layout.hosts[other], layout.ports[other], layout.bus_ports[other], deadline_s=_ASK_S
-        )
-        for index in range(len(names))
-        for other in range(index)
-    )
+    await _introduce(layout, patience_s)
     shards = [
         (clients[first], clients[second], text(ids[second])) for first, second in zip(firsts, seconds, strict=True)
     ]
-    await _all(_follow(first, second_id, end, clock) for first, _, second_id in shards)
+    await _all(_follow(first, second_id, layout, end, clock) for first, _, second_id in shards)
     await _all(_take_over(first, text(ids[first.name]), second, end, clock) for first, second, _ in shards)
 
 
-async def _follow(client: NodeClient, primary_id: str, end: float, clock: Clock) -> None:
+async def _introduce(layout: Layout, deadline_s: float) -> None:
+    """Everyone meets everyone: by gossip alone it takes half a second longer until the last pair has met.
+
+    On connections of their own: one that is silent is dropped, and with it whatever else was asked over it.
+    """
+
+    async def meet(index: int) -> None:
+        member = layout.members[index]
+        async with connection(member.id, member.host, member.port) as client:
+            await _all(
+                client.command("CLUSTER", "MEET", host, port, bus_port, deadline_s=deadline_s)
+                for host, port, bus_port in zip(
+                    layout.hosts[:index], layout.ports[:index], layout.bus_ports[:index], strict=True
+                )
+            )
+
+    await _all(meet(index) for index in range(1, len(layout.members)))
+
+
+async def _follow(client: NodeClient, primary_id: str, layout: Layout, end: float, clock: Clock) -> None:
     """Make the node a replica as soon as it knows the primary."""
+    again = clock() + _INTRODUCED_S
 
     async def followed() -> str:
+        nonlocal again
         try:
             await client.command("CLUSTER", "REPLICATE", primary_id, deadline_s=_ASK_S)
-        except CommandRefused as refused:
-            return refused.message
+        except (CommandRefused, NodeSilent) as error:
+            if clock() >= again:
+                with contextlib.suppress(CommandRefused, NodeGone, NodeSilent):
+                    await _introduce(layout, _ASK_S)
+                again = clock() + _INTRODUCED_S
+            return error.message
         return ""
 
     await until(followed, end, clock)
@@ -110,22 +134,32 @@ async def _follow(client: NodeClient, primary_id: str, end: float, clock: Clock)
 async def _take_over(first: NodeClient, first_id: str, second: NodeClient, end: float, clock: Clock) -> None:
     """Promote the replica ``first`` once it is in sync and would serve, and its primary knows it as its replica.
 
-    A primary that loses its slots to a node of another shard, as it thinks, stays behind as an empty primary.
+    A primary that loses its slots to a node of another shard, as it thinks, stays behind as an empty primary. One that
+    stood still for longer than the others wait has lost them already: then there is nothing left to do.
     """
 
+    elected = False
+
     async def ready() -> str:
-        replies = await first.ask(("INFO", "replication"), ("CLUSTER", "INFO"), deadline_s=_ASK_S)
+        nonlocal elected
+        try:
+            replies = await first.ask(("INFO", "replication"), ("CLUSTER", "INFO"), deadline_s=_ASK_S)
+            view = parse_nodes(text(await second.command("CLUSTER", "NODES", deadline_s=_ASK_S)))
+        except NodeSilent as error:
+            return error.message
         replication, cluster = (parse_info(text(reply)) for reply in replies)
+        if elected := replication.get("role") == "master":
+            return ""
         if replication.get("master_link_status") != "up":
             return f"{first.name} is not in sync"
         if cluster.get("cluster_state") != "ok":
             return f"{first.name} does not see the whole cluster"
-        view = parse_nodes(text(await second.command("CLUSTER", "NODES", deadline_s=_ASK_S)))
         known = any(peer.node_id == first_id and peer.role == "replica" for peer in view)
         return "" if known else f"{second.name} does not know {first.name} as its replica"
 
     await until(ready, end, clock)
-    await first.command("CLUSTER", "FAILOVER", "TAKEOVER", deadline_s=_ASK_S)
+    if not elected:
+        await first.command("CLUSTER", "FAILOVER", "TAKEOVER", deadline_s=max(_ASK_S, end - clock()))
 
 
 async def healthy(clients: Clients, layout: Layout, end: float, clock: Clock = time.monotonic) -> None:

@@ -46,6 +46,12 @@ _AGE_TOLERANCE_S = 3.0
 _MARGIN_S = 0.02
 """Kept back from the deadline for parsing and merging."""
 
+_INTERVAL_S = 0.5
+"""Between two looks, at most; who looks less often does not know what was in between."""
+
+_LATE_S = 0.1
+"""A look that begins or ends this long after its time: it was we who did not run."""
+
 
 class _Watched:
     """One node, and what is remembered of it from look to look."""
@@ -56,6 +62,8 @@ class _Watched:
         self.latency = LatencyTrack()
         self.process: ProcessId | None = None
         self.answered_at = now
+        self.asked_at: float | None = None
+        """Since when it has left each question unanswered; None while it answers."""
         self.run_id = ""
         self.commands = 0
         self.here = _is_loopback(member.host)
@@ -75,6 +83,7 @@ class ValkeyProbe:
         self._watched = [_Watched(member, clock()) for member in spec.members]
         self._invariants = invariants.of(self._settings)
         self._handovers = Handovers()
+        self._looked_at = clock()
         self._own_queue = RunQueue()
         if (own := read_stat(os.getpid())) is not None:
             self._own_queue.follow(own.id)
@@ -106,8 +115,21 @@ class ValkeyProbe:
 
     async def _ask_all(self, deadline_s: float, pings: int) -> list[Answer]:
         budget_s = max(0.01, deadline_s - _MARGIN_S)
-        outcomes = await asyncio.gather(*(self._ask(watched, budget_s, pings) for watched in self._watched))
+        self._excuse(self._clock() - self._looked_at - _INTERVAL_S)
+        due = self._clock() + budget_s
+        try:
+            outcomes = await asyncio.gather(*(self._ask(watched, budget_s, pings) for watched in self._watched))
+        finally:  # a look that is cancelled may be so because we did not run
+            self._looked_at = self._clock()
+            self._excuse(self._looked_at - due)
         return [self._read(*outcome) for outcome in zip(self._watched, outcomes, strict=True)]
+
+    def _excuse(self, idle_s: float) -> None:
+        """For so long nobody asked, or listened for an answer: nobody is to blame for none."""
+        if idle_s > _LATE_S:
+            for watched in self._watched:
+                if watched.asked_at is not None:
+                    watched.asked_at += idle_s
 
     async def _ask(self, watched: _Watched, budget_s: float, pings: int) -> list[Reply] | NodeGone | NodeSilent:
         """The replies to the questions, or why there are none. Reading them waits until all nodes were asked, so
@@ -115,6 +137,8 @@ class ValkeyProbe:
         began = self._clock()
         end = began + budget_s
         watched.pinged = False
+        if watched.asked_at is None:
+            watched.asked_at = began
         try:
             try:
                 await watched.client.ask(("PING",), deadline_s=budget_s)
@@ -125,7 +149,7 @@ class ValkeyProbe:
                 replies = await watched.client.ask(*_QUESTIONS, deadline_s=max(0.001, end - self._clock()))
         except (NodeGone, NodeSilent) as error:
             return error
-        watched.asked_s = self._clock() - began
+        watched.asked_s, watched.asked_at = self._clock() - began, None
         watched.latency.pinged(await self._ping(watched, min(end, self._clock() + _PING_BUDGET_S), pings))
         return replies
 
@@ -159,7 +183,8 @@ class ValkeyProbe:
             return Answer(
                 watched.member,
                 contact=("silent" if connected else "unreachable") if silent else _contact_of(outcome),
-                silent_for_s=now - watched.answered_at,
+                silent_for_s=now - (now if watched.asked_at is None else watched.asked_at),
+                answered_ago_s=now - watched.answered_at if watched.run_id else None,
                 process=life(watched.process) if watched.process else None,
                 pinged=watched.pinged,
                 host=watched.host.look(now),

@@ -20,7 +20,7 @@ class Settings:
     """After this long without an answer the cluster itself holds a node for failed."""
     start_timeout_s: float = field(default=20.0, metadata={"min": 1})
     """A cluster that is not healthy by then did not start."""
-    silence_s: float = field(default=1.0, metadata={"min": 0})
+    silence_s: float = field(default=0.8, metadata={"min": 0})
     """A node that accepts connections but has not answered for this long is down; until then it is degraded."""
 
     node_down_grace_s: float = field(default=0.0, metadata={"min": 0})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from operator_protocol.models import AgentStep, Diagnosis, StepKind
+from operator_protocol.models import AgentStep, Diagnosis, Hypothesis, StepKind
 from operatord.workers.agent.bundle.findings import Bundle, Fact, one_line
 from operatord.workers.agent.redaction import without_secrets
 from operatord.workers.agent.rules.weighing import Verdict, cite
@@ -66,24 +66,32 @@ def weighing(ticket: int, verdict: Verdict) -> Iterator[AgentStep]:
 
 def closing(ticket: int, diagnosis: Diagnosis) -> Iterator[AgentStep]:
     """The answer, and what to do."""
-    yield _step(ticket, "result", f"{diagnosis.cause}, {diagnosis.confidence:.0%} sure: {diagnosis.summary}")
-    if diagnosis.actions:
+    label = "preliminary: " if diagnosis.preliminary else ""
+    yield _step(ticket, "result", f"{label}{diagnosis.cause}, {diagnosis.confidence:.0%} sure: {diagnosis.summary}")
+    if diagnosis.hypotheses:
+        yield _step(ticket, "thought", f"it may be {'; or '.join(map(_possible, diagnosis.hypotheses))}")
+    if diagnosis.preliminary and not diagnosis.actions:
+        yield _step(ticket, "result", "too early to recommend anything; looking again")
+    elif diagnosis.actions:
         first = diagnosis.actions[0]
         yield _step(ticket, "result", f"recommended: {first.kind} {first.target} ({first.risk}): {first.expected}")
     else:
         yield _step(ticket, "result", "nothing to do but to watch")
 
 
-def too_early(ticket: int, bundle: Bundle) -> AgentStep:
-    """The first look did not settle it."""
-    return _step(
-        ticket, "thought", f"{len(bundle.findings)} items around {_who(bundle)} so far: too early to say, looking again"
-    )
+def stands(first: Diagnosis, second: Diagnosis) -> bool:
+    """Whether the second look came to the same as the first."""
+    return (first.cause, first.component) == (second.cause, second.component)
 
 
-def looked_again(ticket: int, bundle: Bundle) -> AgentStep:
-    """The second look came to the same as the first."""
-    return _step(ticket, "thought", f"looked again at {len(bundle.findings)} items around {_who(bundle)}: it stands")
+def looked_again(ticket: int, bundle: Bundle, first: Diagnosis, second: Diagnosis) -> AgentStep:
+    """What became of the first answer."""
+    outcome = "it stands"
+    if not stands(first, second):
+        outcome = f"it is {second.cause} in {second.component}, not {first.cause} in {first.component}"
+    if first.cause == "unknown" != second.cause:
+        outcome = "now it can be told"
+    return _step(ticket, "thought", f"looked again at {len(bundle.findings)} items around {_who(bundle)}: {outcome}")
 
 
 def asked(ticket: int, subject: str, node: str | None, facts: int, took_s: float) -> AgentStep:
@@ -110,6 +118,11 @@ def tool(ticket: int, text: str) -> AgentStep:
 def fallen_back(ticket: int, model: str, reason: str) -> AgentStep:
     """Why the rules answer in place of the model."""
     return _step(ticket, "result", f"the rules answer, since {model} did not: {reason}")
+
+
+def _possible(one: Hypothesis) -> str:
+    sure = f" ({one.confidence:.0%})" if one.confidence is not None else ""
+    return f"{one.cause}{sure}{f', if {one.waits_for}' if one.waits_for and one.confidence is None else ''}"
 
 
 def _who(bundle: Bundle) -> str:

@@ -23,7 +23,6 @@ from operatord.workers.agent.bundle.findings import Bundle
 from operatord.workers.agent.bundle.gathering import gather
 from operatord.workers.agent.bundle.scene import set_scene
 from operatord.workers.agent.diagnosers import Asking, with_reason
-from operatord.workers.agent.rules.rows import UNKNOWN
 from operatord.workers.agent.rules.weighing import weigh
 from operatord.workers.agent.settings import AgentSettings
 from operatord.workers.containers import tell_containers
@@ -35,8 +34,6 @@ EVIDENCE_DEADLINE_S = 0.15
 """A rules diagnosis takes less than 0.3 s; a silent node uses this up, the others answer in a few milliseconds."""
 _OVERRUN_S = 0.05
 _MEET_S = 0.4
-_SURE = 0.8
-"""From this confidence on, an answer is given before the evidence around the onset is complete."""
 ACQUAINT_S = 5.0
 """A probe can tell that a process is gone or stopped only if it has met it alive."""
 
@@ -59,7 +56,7 @@ class Agent:
     async def diagnose(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Request ``diagnose``: ``{dossier, by_rules, at_once, by_hand}`` to ``{diagnosis, bundle, retry_after_s}``.
 
-        ``at_once``: of a ticket that was opened just now. The diagnosis is then None unless the rules are sure of it.
+        ``at_once``: of a ticket that was opened just now. The diagnosis is then a preliminary one of the rules.
         """
         body = args.get("dossier")
         if not isinstance(body, Mapping):
@@ -74,11 +71,9 @@ class Agent:
                 bundle, diagnosis = await self._by_rules(dossier, at_once=at_once)
         finally:
             self._asked -= 1
-        if diagnosis is None:
-            return {"diagnosis": None, "bundle": None, "retry_after_s": None}
         # Without the turn: this may take as long as a person would, and the probe must go on meeting its servers.
         retry_after_s = None
-        if args.get("by_rules") is not True:
+        if not at_once and args.get("by_rules") is not True:
             diagnosis, bundle, retry_after_s = await self._by_model(dossier, bundle, diagnosis)
         hands = args.get("by_hand")
         if isinstance(hands, Mapping):
@@ -106,24 +101,16 @@ class Agent:
                     await asyncio.gather(self._look, return_exceptions=True)
             await asyncio.sleep(ACQUAINT_S)
 
-    async def _by_rules(self, dossier: Dossier, *, at_once: bool) -> tuple[Bundle, Diagnosis | None]:
-        """None: it is too early to say, which only a look ``at_once`` may answer."""
+    async def _by_rules(self, dossier: Dossier, *, at_once: bool) -> tuple[Bundle, Diagnosis]:
         ticket = dossier.ticket.id
         facts = await self._ask_subject(ticket, set_scene(dossier).focus.node)
         bundle = gather(dossier, facts)
         verdict = weigh(bundle)
         first = dossier.ticket.diagnosis
-        if at_once and (verdict.row is UNKNOWN or verdict.confidence < _SURE):
-            self._tell(steps.too_early(ticket, bundle))
-            return bundle, None
         diagnosis = report.write(bundle, verdict, preliminary=at_once)
-        if (
-            first is not None
-            and first.preliminary
-            and (first.cause, first.component) == (diagnosis.cause, diagnosis.component)
-        ):
-            self._tell(steps.looked_again(ticket, bundle))
-        else:
+        if first is not None and first.preliminary:
+            self._tell(steps.looked_again(ticket, bundle, first, diagnosis))
+        if first is None or not first.preliminary or not steps.stands(first, diagnosis):
             for step in (*steps.opening(ticket, bundle), *steps.weighing(ticket, verdict)):
                 self._tell(step)
         check = check_citations(diagnosis)

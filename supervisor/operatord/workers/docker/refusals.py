@@ -5,7 +5,12 @@ from collections.abc import Sequence
 
 from operator_protocol.errors import BadRequest, Conflict, NotFound, OperatorError, Unavailable
 
-_NOT_INSTALLED = "install Docker Engine and its compose plugin (Debian: docker.io, docker-compose)"
+INSTALL_COMPOSE = (
+    "install the compose plugin of Docker, version 2 or newer (docker-compose-plugin of Docker's packages)"
+)
+_NOT_INSTALLED = (
+    "install Docker Engine and its compose plugin (docker-ce and docker-compose-plugin of Docker's packages)"
+)
 
 _KNOWN: tuple[tuple[str, type[OperatorError], str], ...] = (
     (
@@ -17,7 +22,7 @@ _KNOWN: tuple[tuple[str, type[OperatorError], str], ...] = (
     (
         r"unknown (shorthand )?flag|'compose' is not a docker command|unknown command: docker compose",
         Unavailable,
-        "install the compose plugin of Docker",
+        INSTALL_COMPOSE,
     ),
     (
         r"port is already allocated|address already in use|ports are not available",
@@ -56,7 +61,9 @@ def refusal(what: str, said: str) -> OperatorError:
     line = _telling_line(said.splitlines())
     for pattern, error, hint in _KNOWN:
         if re.search(pattern, said, re.IGNORECASE):
-            return error(f"{what}: {line}", hint)
+            # Without the plugin the command line just shows how it is used.
+            told = "docker has no compose plugin" if hint == INSTALL_COMPOSE else line
+            return error(f"{what}: {told}", hint)
     return Unavailable(f"{what}: {line}")
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from tests.standins.kubernetes.api import KubernetesApi
 from tests.standins.kubernetes.population import Population
 
 from operator_clients.web.errors import install_handlers
+from operator_clients.web.kubernetes import reader
 from operator_clients.web.kubernetes.client import KubernetesClient
-from operator_clients.web.kubernetes.reader import ClusterReader
 from operator_clients.web.kubernetes.router import kubernetes_router
 
 NODES, PODS = 20, 400
@@ -67,10 +68,10 @@ def standin(nodes: int = NODES, pods: int = PODS) -> Iterator[KubernetesApi]:
 
 
 @contextlib.asynccontextmanager
-async def served(reader: ClusterReader) -> AsyncIterator[httpx.AsyncClient]:
+async def served(told: reader.ClusterReader) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     install_handlers(app)
-    app.include_router(kubernetes_router(reader))
+    app.include_router(kubernetes_router(told))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
@@ -80,11 +81,16 @@ async def served(reader: ClusterReader) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @contextlib.asynccontextmanager
-async def console(api: KubernetesApi, directory: Path, *, token: str | None = None) -> AsyncIterator[Console]:
-    """With a kubeconfig that leads to ``api``."""
+async def console(
+    api: KubernetesApi, directory: Path, *, token: str | None = None, patience_s: float = 50.0
+) -> AsyncIterator[Console]:
+    """With a kubeconfig that leads to ``api``, and the patience to wait for a machine that is busy."""
     wall = Wall(api.population.now)
     config = api.kubeconfig(directory / "kubeconfig", token=token)
-    async with served(ClusterReader(KubernetesClient(config, None, wall), wall)) as client:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "PATIENCE_S", patience_s)
+        told = reader.ClusterReader(KubernetesClient(config, None, wall), wall)
+    async with served(told) as client:
         yield Console(client, api, wall)
 
 

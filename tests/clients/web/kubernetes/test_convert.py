@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.standins.kubernetes import objects
 from tests.standins.kubernetes.objects import Container
@@ -157,7 +157,6 @@ def test_a_time_without_its_offset_is_no_time_of_an_api_server() -> None:
         decoded(page, msgspec.json.Decoder(PodList), "PodList")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_whatever_answers_is_read_or_refused(data: bytes) -> None:
     with pytest.raises(Unreachable):

@@ -23,7 +23,7 @@ from tests.clients.web.kubernetes.served import (
 from tests.standins.kubernetes.api import KubernetesApi
 from tests.standins.kubernetes.faults import Fault, Kind
 
-from operator_clients.web.kubernetes import connection
+from operator_clients.web.kubernetes import connection, reader
 from operator_clients.web.kubernetes.opening import cluster_reader
 
 ROUTES = (HEALTH, ALL_NODES, ALL_PODS)
@@ -121,9 +121,9 @@ def test_for_a_minute_the_last_answer_stands_in_marked_as_old_and_then_there_is_
 
 def test_a_slow_server_keeps_nobody_waiting_for_whom_there_is_an_old_answer(api: KubernetesApi, tmp_path: Path) -> None:
     async def story() -> None:
-        async with console(api, tmp_path) as there:
+        async with console(api, tmp_path, patience_s=reader.PATIENCE_S) as there:
             await there.get(ALL_PODS)
-            api.break_(Fault("slow", seconds=3.0))
+            api.break_(Fault("held"))
             there.wall.now += 20
             old = await there.get(ALL_PODS)
             assert (old["stale"], old["ageSeconds"]) == (True, 20.0)
@@ -153,16 +153,17 @@ def test_a_server_that_takes_for_ever_is_given_up(
 
 
 def test_what_is_asked_does_not_hold_up_the_loop(api: KubernetesApi, tmp_path: Path) -> None:
-    api.break_(Fault("slow", seconds=1.0))
+    api.break_(Fault("held"))
 
     async def story() -> None:
         async with console(api, tmp_path) as there:
             asked = asyncio.create_task(there.get(ALL_PODS))
-            turns = 0
-            while not asked.done():
+            while not api.requests:
                 await asyncio.sleep(0.01)
-                turns += 1
-            assert turns > 10
+            for _ in range(11):
+                await asyncio.sleep(0.01)
+            assert not asked.done()
+            api.break_(Fault())
             assert (await asked)["total"] == PODS
 
     run(story)

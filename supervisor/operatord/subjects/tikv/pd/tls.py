@@ -2,10 +2,12 @@
 
 import ssl
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from operator_protocol.errors import BadRequest
+
+if TYPE_CHECKING:
+    import httpx
 
 _HINT = "check tls_ca, tls_cert and tls_key, and http or https in the URLs"
 
@@ -60,8 +62,10 @@ def refusal(error: BaseException) -> tuple[str, str]:
     return (said or f"TLS failed: {text.partition(chr(10))[0]}"), _HINT
 
 
-def hung_up(error: httpx.HTTPError) -> tuple[str, str]:
+def hung_up(error: "httpx.HTTPError") -> tuple[str, str]:
     """The same of a connection that was lost: the word of a server that refuses us may be lost with it."""
+    import httpx  # the settings of every daemon come through here, and only some have an HTTP client
+
     if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError):
         return "it hung up without an answer, as a server does that refuses our client certificate", _HINT
     return "", ""

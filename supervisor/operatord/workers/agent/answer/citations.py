@@ -30,6 +30,7 @@ def check_citations(diagnosis: Diagnosis) -> CitationCheck:
     cited = {
         *diagnosis.cited,
         *(number for rival in diagnosis.alternatives for number in rival.evidence),
+        *(number for one in diagnosis.hypotheses for number in one.evidence),
         *(int(number) for text in prose for group in _CITATION.findall(text) for number in group.split(",")),
     }
     return CitationCheck(

@@ -2,7 +2,7 @@
 
 import re
 
-from operator_protocol.models import Diagnosis, Recommendation, Ticket
+from operator_protocol.models import Diagnosis, Hypothesis, Recommendation, Ticket
 from operatord.workers.agent.rules.causes import TITLES
 
 _SPECIAL = re.compile(r"[\\`*<]|(?<!\w)_|_(?!\w)|\](?=[(\[])")
@@ -25,6 +25,7 @@ def render(diagnosis: Diagnosis, ticket: Ticket) -> str:
         "## Blast radius",
         "",
         _plain(diagnosis.blast_radius),
+        *_section("Not settled yet", [_possible(one) for one in diagnosis.hypotheses]),
         *_section("About this answer", [*(f"- {_plain(one)}" for one in diagnosis.remarks), *_cost(diagnosis)]),
         *_section("Timeline", [f"- {_plain(entry)}" for entry in diagnosis.timeline]),
         *_section(
@@ -57,6 +58,13 @@ def _cost(diagnosis: Diagnosis) -> list[str]:
 
 def _looking(diagnosis: Diagnosis) -> str:
     return "; preliminary, it is looking again" if diagnosis.preliminary else ""
+
+
+def _possible(one: Hypothesis) -> str:
+    sure = f"{one.confidence:.0%} sure" if one.confidence is not None else "not shown, and not ruled out"
+    cited = f" [{', '.join(map(str, one.evidence))}]" if one.evidence else ""
+    waits = f"; it waits to see whether {_plain(one.waits_for)}" if one.waits_for else ""
+    return f"- **{_plain(one.cause)}**, {sure}{cited}{waits}"
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

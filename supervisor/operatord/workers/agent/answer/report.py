@@ -9,9 +9,14 @@ from operatord.workers.agent.bundle.findings import Bundle, Fact, Finding
 from operatord.workers.agent.bundle.lives import signal_name
 from operatord.workers.agent.rules.books import book_of
 from operatord.workers.agent.rules.causes import Cause
+from operatord.workers.agent.rules.hypotheses import hypotheses
 from operatord.workers.agent.rules.weighing import Verdict, cite
 
 SOURCE = "rules"
+SURE = 0.8
+"""A first answer that is less sure says so in its first words, and recommends nothing yet."""
+_FELT_BY_S = 5.0
+"""Until then clients may still wait for answers that never come."""
 
 _HEADLINES: Mapping[Cause, str] = {
     "process_killed": "{who} was killed",
@@ -39,6 +44,7 @@ _HEADLINES: Mapping[Cause, str] = {
     "no_fault": "nothing is wrong any more: what was seen ended by itself",
     "unknown": "",
 }
+_UNNOTICED_SHARE = 0.9
 _OVER = {"process_paused": "{who} was paused for a while: alive, but not running"}
 """Headlines for what has ended."""
 _ON_PURPOSE = "{who} was stopped by command, and is down until somebody starts it"
@@ -56,8 +62,9 @@ def write(bundle: Bundle, verdict: Verdict, *, preliminary: bool = False) -> Dia
     book = book_of(bundle.subject)
     radius, radius_ids = _blast_radius(bundle)
     moments = _moments(bundle)
+    is_guess = preliminary and (verdict.cause == "unknown" or verdict.confidence < SURE)
     diagnosis = Diagnosis(
-        summary=_summary(bundle, verdict.cause),
+        summary=_guess(bundle, verdict.cause) if is_guess else _summary(bundle, verdict.cause),
         component=_component(bundle, verdict),
         cause=verdict.cause,
         explanation=_explanation(verdict),
@@ -68,20 +75,35 @@ def write(bundle: Bundle, verdict: Verdict, *, preliminary: bool = False) -> Dia
         cited=sorted({*verdict.cited(), *radius_ids, *(one.id for one, _label in moments)}),
         alternatives=list(verdict.alternatives),
         blast_radius=radius,
-        actions=book.remedies[verdict.cause](bundle),
+        actions=[] if is_guess else book.remedies[verdict.cause](bundle),
         would_change_my_mind=book.doubts[verdict.cause].format(
             node=bundle.focus.node or "the node", group=bundle.focus.group or "the group"
         ),
         preliminary=preliminary,
+        hypotheses=hypotheses(bundle, verdict) if preliminary else [],
     )
     return replace(diagnosis, markdown=render(diagnosis, bundle.ticket))
 
 
+def _who(bundle: Bundle) -> str:
+    focus = bundle.focus
+    if focus.role and focus.group not in (None, "", focus.role) and focus.node:
+        return f"{focus.node}, {focus.role} of {focus.group},"
+    return focus.node or bundle.ticket.node or bundle.subject
+
+
+def _guess(bundle: Bundle, cause: Cause) -> str:
+    """What it may be, as the first words that a person reads of it."""
+    if cause != "unknown":
+        return f"perhaps {_summary(bundle, cause)}"
+    if bundle.about("node_down") and not bundle.about("node_returned"):
+        return f"{_who(bundle)} does not answer; it is too early to tell why"
+    return f"it is too early to tell what happened to {_who(bundle).removesuffix(',')}"
+
+
 def _summary(bundle: Bundle, cause: Cause) -> str:
     focus = bundle.focus
-    who = focus.node or bundle.ticket.node or bundle.subject
-    if focus.role and focus.group not in (None, "", focus.role) and focus.node:
-        who = f"{focus.node}, {focus.role} of {focus.group},"
+    who = _who(bundle)
     if cause == "unknown":
         return _unknown(bundle, who)
     back = bundle.about("node_returned")
@@ -172,7 +194,8 @@ def _blast_radius(bundle: Bundle) -> tuple[str, list[int]]:
     if felt := (bundle.of("load_dipped") or bundle.of("load_steady") or bundle.of("load_absent")):
         say(_felt(felt[0]), felt[:1])
     if spared := bundle.of("bystanders_up"):
-        say(f"The other {spared[0].data.get('count')} nodes were not touched", spared)
+        outside = f"nodes outside {bundle.focus.group}" if bundle.focus.group else "other nodes"
+        say(f"The {spared[0].data.get('count')} {outside} were not touched", spared)
     elif others := bundle.of("bystanders_down"):
         say("Other nodes are affected too", others)
     return " ".join(sentences) or "Nothing in the evidence measures it.", used
@@ -193,7 +216,12 @@ def _felt(finding: Finding) -> str:
     ):
         return "No load was measured around the onset, so the effect on clients is not known"
     if finding.fact == "load_steady":
-        return f"Clients felt nothing: {before:,.0f} ops/s before, never under {lowest:,.0f} ops/s since"
+        for_s = finding.data.get("for_s")
+        felt = "nothing" if share >= _UNNOTICED_SHARE else "little"
+        # What a fault does to its clients may take seconds to show: a look that early cannot rule it out.
+        early = isinstance(for_s, float | int) and for_s < _FELT_BY_S
+        told = f"Clients had felt {felt} {for_s:.1f} s after the onset" if early else f"Clients felt {felt}"
+        return f"{told}: {before:,.0f} ops/s before, never under {lowest:,.0f} ops/s since"
     back = finding.data.get("back_after_s")
     ending = f"back {back:.1f} s after the onset" if isinstance(back, float | int) else "not back yet"
     return (

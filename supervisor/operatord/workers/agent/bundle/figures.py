@@ -64,7 +64,13 @@ def _load(pad: Pad, scene: Scene) -> None:
             "load_steady",
             f"load: {usual:,.0f} ops/s before, never under {lowest.ops_per_sec:,.0f} ops/s since ({share:.0%}), "
             f"{errors} errors  {line}",
-            data={"before": usual, "lowest": lowest.ops_per_sec, "share": share, "errors": errors},
+            data={
+                "before": usual,
+                "lowest": lowest.ops_per_sec,
+                "share": share,
+                "errors": errors,
+                "for_s": since[-1].sampled_at - onset_at,
+            },
         )
         return
     later = [one for one in since if one.sampled_at > lowest.sampled_at]

@@ -183,7 +183,14 @@ def _logs(pad: Pad, scene: Scene) -> None:
     farewell = any(sort[0] == focus and sort[1] in _FAREWELLS for sort in counts)
     if end is None or farewell:
         return
-    last = [line for line in scene.dossier.logs.get(focus, ()) if line.at <= end.since_at + _LAST_WORDS_S]
+    # What was started in its place writes into the same log.
+    starts = [
+        event.since_at
+        for event in scene.dossier.process_events
+        if event.name == focus and event.since_at > end.since_at and not has_ended(event)
+    ]
+    until_at = min([end.since_at + _LAST_WORDS_S, *starts])
+    last = [line for line in scene.dossier.logs.get(focus, ()) if line.at <= until_at]
     if last:
         pad.add(
             "log",

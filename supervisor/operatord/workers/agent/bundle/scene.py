@@ -5,7 +5,7 @@ of the replica, an uncovered slot names no node at all. So the node in focus is 
 there are: whose process ended, who stopped answering.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from operator_protocol.models import ClusterHealth, Node, ProcessState
@@ -93,6 +93,8 @@ def set_scene(dossier: Dossier) -> Scene:
     now = seen[-1] if seen else None
     ends = _ends(dossier)
     focus_node = _focus_node(dossier, seen, ends)
+    if focus_node in ends and _was_well_since(seen, focus_node, ends[focus_node].since_at, dossier.onset_at):
+        del ends[focus_node]
     onset_at = _onset(dossier, seen, ends, focus_node)
     before = _last_before(seen, onset_at)
     return Scene(
@@ -116,13 +118,25 @@ def _onset(
     end = ends.get(focus_node)
     if end is not None and end.since_at <= found_at + 1.0:
         return end.since_at
-    onset_at = found_at
-    for health in reversed([one for one in seen if one.observed_at <= found_at]):
-        node = next((node for node in health.nodes if node.id == focus_node), None)
-        if node is None or not silent(node):
+    return _since(seen, focus_node, found_at, silent) or found_at
+
+
+def _since(seen: list[ClusterHealth], name: str, at: float, shows: Callable[[Node], bool]) -> float | None:
+    """When that began which the node shows at that moment; None if it does not show it then."""
+    since_at = None
+    for health in reversed([one for one in seen if one.observed_at <= at]):
+        node = _node(health, name)
+        if node is None or not shows(node):
             break
-        onset_at = health.observed_at
-    return onset_at
+        since_at = health.observed_at
+    return since_at
+
+
+def _was_well_since(seen: list[ClusterHealth], name: str, ended_at: float, found_at: float) -> bool:
+    """Whether the node was up between that end and what was found: an end explains no silence after that."""
+    began_at = _since(seen, name, found_at, lambda node: silent(node) or isolated(node))
+    between = [one for one in seen if began_at is not None and ended_at < one.observed_at < began_at]
+    return any((node := _node(one, name)) is not None and node.state == "up" for one in between)
 
 
 def _ends(dossier: Dossier) -> dict[str, ProcessState]:
@@ -204,10 +218,14 @@ def _troubled(
 def _back_at(seen: list[ClusterHealth], name: str, ended_at: float) -> float:
     """When it answered again after it had ended; never, if it did not."""
     for health in seen:
-        node = next((node for node in health.nodes if node.id == name), None)
+        node = _node(health, name)
         if node is not None and health.observed_at > ended_at and not silent(node):
             return health.observed_at
     return float("inf")
+
+
+def _node(health: ClusterHealth, name: str) -> Node | None:
+    return next((node for node in health.nodes if node.id == name), None)
 
 
 def _last_before(seen: list[ClusterHealth], onset_at: float) -> ClusterHealth | None:

@@ -94,10 +94,19 @@ def _stops(pad: Pad, scene: Scene, name: str) -> None:
     told = f"glances at {name} found it stopped by a signal: {figure.compared('{:.0%}')}"
     if figure.highest >= STOPPED_SHARE:
         pad.add("process", "stop_and_go", told, node=name, data={"share": figure.highest})
-    elif figure.highest == 0.0:
+    elif figure.highest == 0.0 and not _found_stopped(scene, name):
         pad.add(
             "process", "never_stopped", f"no glance at {name} since the onset found it stopped by a signal", node=name
         )
+
+
+def _found_stopped(scene: Scene, name: str) -> bool:
+    """Whether the kernel had it stopped in a look: one that does not answer is not glanced at."""
+    return any(
+        node.id == name and node.detail.get("process_state") == "stopped"
+        for look in scene.looks()
+        for node in look.nodes
+    )
 
 
 def _processor(pad: Pad, scene: Scene, name: str) -> None:
@@ -239,14 +248,18 @@ def _figure(scene: Scene, name: str, figure: str) -> _Figure | None:
 
 
 def _since(scene: Scene, name: str, figure: str) -> tuple[list[float], list[float]]:
-    """The values since the onset, and all that are known. What never changed is only in the last look."""
+    """The values since the onset, and all that are known. What never changed is only in the last look.
+
+    What a silent node told before its silence says nothing of it.
+    """
     for series in scene.dossier.series:
         if (series.node, series.name) == (name, figure):
             since = [value for at, value in zip(series.at, series.values, strict=False) if at >= scene.onset_at]
             if since:
                 return since, series.values
-    last = _latest(scene, name, figure)
-    return ([last], [last]) if last is not None else ([], [])
+    seen = [node for look in scene.looks() for node in look.nodes if node.id == name]
+    told = [value for node in seen if (value := _number(node.detail.get(figure))) is not None]
+    return told[-1:], told[-1:]
 
 
 def _latest(scene: Scene, name: str, figure: str) -> float | None:

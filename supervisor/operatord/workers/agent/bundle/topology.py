@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from operator_protocol.models import ClusterHealth, Node
+from operatord.workers.agent.bundle import silences
 from operatord.workers.agent.bundle.findings import Pad
 from operatord.workers.agent.bundle.scene import Scene, isolated, silent
 
@@ -12,9 +13,9 @@ _KERNEL_WORDS = {
     "gone": "does not exist any more",
 }
 _CONTACTS = {
-    "refused": "its port refuses connections, nothing listens there",
-    "silent": "its port accepts connections and nothing answers",
-    "unreachable": "its port neither accepts nor refuses connections",
+    "refused": "its port refused connections, nothing listened there",
+    "silent": "its port accepted connections and nothing answered",
+    "unreachable": "its port neither accepted nor refused connections",
 }
 _ROLES = {"tikv": "store", "pd": "PD"}
 _IDENTITY = ("run_id",)
@@ -86,11 +87,12 @@ def _focus_node(pad: Pad, scene: Scene, name: str) -> None:
             )
             _isolation(pad, present)
     else:
-        first, (_last_look, last) = bad[0][0], bad[-1]
+        first, last = bad[0][0], bad[-1][1]
+        back = silences.end(spells)
         pad.add(
             "topology",
             "node_down",
-            f"{name} does not answer since {pad.moment(first.observed_at)}{_signs(last)}{_remark(last)}",
+            f"{name} {silences.in_words(pad, spells)}{_signs(last)}{_remark(last)}",
             node=name,
             at=first.observed_at,
             data={
@@ -100,14 +102,11 @@ def _focus_node(pad: Pad, scene: Scene, name: str) -> None:
             },
         )
         _kernel(pad, bad)
-        back = next(
-            (look for look, node in spells if look.observed_at > first.observed_at and node.state == "up"), None
-        )
-        if back is not None and not silent(spells[-1][1]):
+        if back is not None:
             pad.add(
                 "topology",
                 "node_returned",
-                f"{name} answers again since {pad.moment(back.observed_at)}, as a {spells[-1][1].role}",
+                f"{name} is up again since {pad.moment(back.observed_at)}, as a {spells[-1][1].role}",
                 node=name,
                 at=back.observed_at,
                 data={"after_s": back.observed_at - first.observed_at},
@@ -244,7 +243,8 @@ def _bystanders(pad: Pad, scene: Scene) -> None:
         pad.add(
             "topology",
             "bystanders_up",
-            f"all {len(others)} other nodes ({', '.join(node.id for node in others)}) answered in every look",
+            f"all {len(others)} {f'nodes outside {group}' if group else 'other nodes'} "
+            f"({', '.join(node.id for node in others)}) answered in every look",
             data={"count": len(others)},
         )
 

@@ -86,6 +86,14 @@ def stopped_in_kernel(bundle: Bundle) -> list[Finding]:
     return [one for one in bundle.about("kernel_state") if one.data.get("state") == "stopped"]
 
 
+def stopped_for_good(bundle: Bundle) -> list[Finding]:
+    """It is stopped and has not gone on since: not stopped at times."""
+    at_times = bundle.about("stop_and_go") or bundle.about("node_returned")
+    return (
+        [*stopped_in_kernel(bundle), *bundle.about("node_down")] if stopped_in_kernel(bundle) and not at_times else []
+    )
+
+
 def running_in_kernel(bundle: Bundle) -> list[Finding]:
     """The kernel says that the process runs, while it still does not answer."""
     if not bundle.about("node_down") or bundle.about("node_returned"):
@@ -274,7 +282,9 @@ def answered(bundle: Bundle) -> list[Finding]:
 
 
 def _violations(bundle: Bundle, words: tuple[str, ...]) -> list[Finding]:
-    found = [*bundle.of("violation"), *bundle.of("violation_ended")]
+    """Those that are open, and those that ended after the onset: what was over by then is of another trouble."""
+    ended = [one for one in bundle.of("violation_ended") if one.at is None or one.at >= bundle.onset_at]
+    found = [*bundle.of("violation"), *ended]
     return [one for one in found if any(word in str(one.data.get("invariant")) for word in words)]
 
 

@@ -171,7 +171,11 @@ TABLE: tuple[Row, ...] = (
             Sign(anywhere("load_steady"), "throughput hides it, as that of one slow node does", 0.1),
             Sign(about("quick_pings"), "between the stops it is quick", 0.15),
         ),
-        against=(Sign(about("process_ended"), "the process of {node} ended: it is gone, not slow"), _NEVER_STOPPED),
+        against=(
+            Sign(about("process_ended"), "the process of {node} ended: it is gone, not slow"),
+            _NEVER_STOPPED,
+            Sign(signs.stopped_for_good, "{node} is stopped, and did not go on in between"),
+        ),
     ),
     Row(
         "cpu_starved",
@@ -309,6 +313,9 @@ RIVALS: Mapping[Cause, tuple[Cause, ...]] = {
     "overload": ("slow_node", "memory_pressure", "cpu_starved", "process_killed"),
     "handed_over": ("process_killed", "process_paused", "network_partition", "slow_node"),
     "no_fault": ("process_killed", "process_paused", "slow_node"),
-    "unknown": ("process_killed", "process_stopped", "process_paused", "slow_node", "no_fault"),
+    "unknown": (
+        "clients_unserved", "network_partition", "process_paused", "process_killed", "process_stopped", "slow_node",
+        "no_fault",
+    ),
 }  # fmt: skip
 """What else could look like this, the nearest first: the alternatives that an answer must have considered."""

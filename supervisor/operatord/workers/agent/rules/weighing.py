@@ -54,18 +54,15 @@ class Verdict:
 def weigh(bundle: Bundle) -> Verdict:
     """The first row that holds, how sure it is, and why its rivals do not hold."""
     book = book_of(bundle.subject)
-    row = next(row for row in book.table if _holds(bundle, row))
+    row = next(row for row in book.table if holds(bundle, row))
     needs, helps = _found(bundle, row.needs), _found(bundle, row.helps)
-    doubt = 1.0 - row.base
-    for sign in row.helps:
-        if sign.find(bundle):
-            doubt *= 1.0 - sign.weight
+    doubt = doubt_of(bundle, row)
     alternatives = []
     for rival in book.rivals[row.cause]:
-        rejected = _rejection(bundle, book.rows(rival), rival)
+        rejected = rejection(bundle, book.rows(rival), rival)
         if rejected is not None:
             alternatives.append(rejected)
-        elif any(_holds(bundle, other) for other in book.rows(rival)):
+        elif any(holds(bundle, other) for other in book.rows(rival)):
             doubt += _OPEN_RIVAL_COST
             alternatives.append(_outweighed(rival, needs))
     return Verdict(
@@ -83,24 +80,34 @@ def cite(ids: list[int]) -> str:
     return f"[{', '.join(map(str, ids))}]"
 
 
-def _holds(bundle: Bundle, row: Row) -> bool:
+def doubt_of(bundle: Bundle, row: Row) -> float:
+    """The doubt that is left about ``row``, taken by itself."""
+    doubt = 1.0 - row.base
+    for sign in row.helps:
+        if sign.find(bundle):
+            doubt *= 1.0 - sign.weight
+    return doubt
+
+
+def holds(bundle: Bundle, row: Row) -> bool:
+    """Whether all that ``row`` needs is found, and nothing rules it out."""
     return all(sign.find(bundle) for sign in row.needs) and not any(sign.find(bundle) for sign in row.against)
 
 
 def _found(bundle: Bundle, signs: tuple[Sign, ...]) -> tuple[Argument, ...]:
     return tuple(
-        Argument(_fill(bundle, sign.means), tuple(findings)) for sign in signs if (findings := sign.find(bundle))
+        Argument(fill(bundle, sign.means), tuple(findings)) for sign in signs if (findings := sign.find(bundle))
     )
 
 
-def _rejection(bundle: Bundle, rows: Sequence[Row], rival: Cause) -> Alternative | None:
+def rejection(bundle: Bundle, rows: Sequence[Row], rival: Cause) -> Alternative | None:
     """Why ``rival`` is not it, by the first thing that speaks against it; None if nothing does."""
-    if any(_holds(bundle, row) for row in rows):
+    if any(holds(bundle, row) for row in rows):
         return None
     for sign in (sign for row in rows for sign in row.against):
         findings = sign.find(bundle)
         if findings:
-            return Alternative(rival, _fill(bundle, sign.means), [one.id for one in findings])
+            return Alternative(rival, fill(bundle, sign.means), [one.id for one in findings])
     return None
 
 
@@ -109,6 +116,7 @@ def _outweighed(rival: Cause, needs: tuple[Argument, ...]) -> Alternative:
     return Alternative(rival, "possible as well, but it explains less of what was seen", ids)
 
 
-def _fill(bundle: Bundle, text: str) -> str:
+def fill(bundle: Bundle, text: str) -> str:
+    """``text`` of a sign, with the names of the scene."""
     focus = bundle.focus
     return text.format(node=focus.node or "the node", group=focus.group or "the group")

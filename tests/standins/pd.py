@@ -87,22 +87,29 @@ class PD:
         self.term: dict[int, int] = {}
         self.config: dict[str, Any] = {"schedule.max-store-down-time": "30m0s", "replication.max-replicas": 3}
         self.evicted: list[int] = []
+        self.revision = 0
+        """Of what was decided: who hears of a later one takes it over."""
         self.operators: dict[int, dict[str, Any]] = {}
         self.data = Path(options.data)
         if self.data.is_file():
             saved = json.loads(self.data.read_text())
-            self.evicted, self.config = saved["evicted"], saved["config"]
+            self.decide(saved)
 
     # election
 
+    def vote(self) -> dict[str, Any]:
+        """Whom it holds for the leader, and what a member that missed it is to know, as from etcd."""
+        with self.lock:
+            return {"leader": self.leader, "stores": self.stores, "regions": self.regions, "decided": self.decided()}
+
     def elect(self) -> None:
         """Once: who is there, and who of them leads."""
-        reported: dict[str, str] = {}
+        reported: dict[str, dict[str, Any]] = {}
 
         def look(name: str) -> None:
             try:
                 _, data = ask("GET", self.peers[name] + "/standin/vote", timeout_s=max(VOTE_S, self.options.election_s))
-                reported[name] = json.loads(data)["leader"]
+                reported[name] = json.loads(data)
             except (OSError, ValueError):
                 pass
 
@@ -112,7 +119,9 @@ class PD:
         for thread in threads:
             thread.join()
         with self.lock:
-            alive = {self.name: self.leader, **reported}
+            for vote in reported.values():
+                self.catch_up(vote)
+            alive = {self.name: self.leader, **{name: vote["leader"] for name, vote in reported.items()}}
             if len(alive) * 2 <= len(self.peers):
                 chosen = ""
             else:
@@ -122,6 +131,14 @@ class PD:
             if chosen != self.leader:
                 log("INFO", "leadership.go:1", "leader changed", old=self.leader or "none", new=chosen or "none")
             self.leader = chosen
+
+    def catch_up(self, vote: dict[str, Any]) -> None:
+        for text, store in vote["stores"].items():
+            self.stores.setdefault(int(text), store)
+        if not self.regions:
+            self.regions = {int(region): store for region, store in vote["regions"].items()}
+        if vote["decided"]["revision"] > self.revision:
+            self.decide(vote["decided"])
 
     def follow_elections(self) -> None:
         while True:
@@ -264,7 +281,7 @@ class PD:
 
     def answer(self, request: Request) -> Answer:
         if request.path == "/standin/vote":
-            return Answer(200, {"leader": self.leader})
+            return Answer(200, self.vote())
         if request.path == "/standin/heartbeat":
             return self.heartbeat(request.body)
         if request.path == "/standin/joined":
@@ -491,8 +508,8 @@ class PD:
         return None
 
     def keep(self, evicted: list[int], said: str | None) -> Answer:
-        self.evicted = evicted
-        state = {"evicted": self.evicted, "config": self.config}
+        self.evicted, self.revision = evicted, self.revision + 1
+        state = self.decided()
         self.save(state)
         for name, url in self.peers.items():
             if name != self.name:
@@ -501,9 +518,16 @@ class PD:
 
     def replicate(self, state: dict[str, Any]) -> Answer:
         with self.lock:
-            self.evicted, self.config = state["evicted"], state["config"]
-            self.save(state)
+            if state["revision"] > self.revision:
+                self.decide(state)
+                self.save(state)
         return Answer(200, {})
+
+    def decided(self) -> dict[str, Any]:
+        return {"evicted": self.evicted, "config": self.config, "revision": self.revision}
+
+    def decide(self, state: dict[str, Any]) -> None:
+        self.evicted, self.config, self.revision = state["evicted"], state["config"], state["revision"]
 
     def save(self, state: dict[str, Any]) -> None:
         draft = self.data.with_suffix(".new")

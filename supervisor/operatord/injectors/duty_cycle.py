@@ -57,9 +57,16 @@ def _cycle(target: int, parent: int, stopped_s: float, running_s: float) -> int:
                 return EXIT_TARGET_GONE
             # From due time to due time: a late wake-up shortens the next phase instead of stretching the period.
             due = max(due + phase_s, time.monotonic())
-            if signal.sigtimedwait(_ENDINGS, max(0.0, due - time.monotonic())) is not None:
+            if _told_to_end(max(0.0, due - time.monotonic())):
                 return 0
     return 0
+
+
+def _told_to_end(wait_s: float) -> bool:
+    """Wait, at most as long as this; whether one of the signals came. A wait that was interrupted (we were stopped, or
+    traced) and then is overdue returns a structure that nobody filled in."""
+    told = signal.sigtimedwait(_ENDINGS, wait_s)
+    return told is not None and told.si_signo in _ENDINGS
 
 
 def _send(target: int, signum: int) -> bool:

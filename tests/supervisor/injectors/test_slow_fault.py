@@ -109,6 +109,23 @@ def test_the_driver_leaves_its_target_continued_when_its_parent_is_killed() -> N
         assert stays_continued(target.pid)
 
 
+def test_a_driver_that_stood_still_itself_goes_on() -> None:
+    with sleeper() as target:
+        process = subprocess.Popen(driver(target.pid))
+        for _ in range(5):
+            until_stopped(target.pid)
+            process.send_signal(signal.SIGSTOP)
+            until_stopped(process.pid)
+            time.sleep(0.2)  # longer than any wait of its
+            process.send_signal(signal.SIGCONT)
+            assert process.poll() is None
+        time.sleep(0.05)
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait(30) == 0
+        assert stays_continued(target.pid)
+
+
 def test_the_driver_ends_with_its_target() -> None:
     with sleeper() as target:
         process = subprocess.Popen(driver(target.pid))

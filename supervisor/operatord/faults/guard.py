@@ -35,9 +35,10 @@ def unexplained(observation: Observation, owed: Collection[str]) -> str:
     """
     if observation.ok is None:
         return f"its state is unknown ({observation.reason or 'no observation'})"
-    lost = [node.id for node in observation.nodes if node.state in ("down", "unknown") and node.id not in owed]
+    lost = [node for node in observation.nodes if node.state in ("down", "unknown") and node.id not in owed]
     if lost:
-        return f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} not up, and no fault of ours explains it"
+        told = ", ".join(f"{node.id} {node.detail.get('problem') or 'is not up'}" for node in lost)
+        return f"{told}, and no fault of ours explains it"
     if observation.ok or owed:
         return ""
     return observation.reason or "it is not healthy"

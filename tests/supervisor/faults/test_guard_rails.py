@@ -90,7 +90,12 @@ def test_stores_are_taken_only_as_far_as_their_replicas_can_spare() -> None:
         (
             look(node("node-1", "unknown"), node("node-5", "down"), ok=False),
             (),
-            "node-1, node-5 are not up, and no fault of ours explains it",
+            "node-1 is not up, node-5 is not up, and no fault of ours explains it",
+        ),
+        (
+            look(replace(node("node-5", "down"), detail={"problem": "is down: its process is stopped"})),
+            (),
+            "node-5 is down: its process is stopped, and no fault of ours explains it",
         ),
         (look(node("node-3", "degraded"), ok=False), ("node-0",), ""),
         (look(node("node-3", "degraded"), ok=True), (), ""),

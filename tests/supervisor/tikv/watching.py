@@ -61,6 +61,10 @@ class Watch:
     async def until_open(self, name: str) -> Observation:
         return await self.until(lambda _seen: name in self.open())
 
+    def told(self) -> list[str]:
+        """What was opened, save that PD or one of it was not heard for a moment, as on a host that is busy."""
+        return [one for one in self.opened if not one.startswith(("observation_unknown", "pd_member_unhealthy"))]
+
     def open(self) -> set[str]:
         """``store_down tikv1``, ``no_pd_leader``."""
         return {named(one) for one in self.tracker.open()}

@@ -69,7 +69,7 @@ def run(bench: Bench) -> list[Figure]:
 def _page(bench: Bench) -> Iterator[Page]:
     program = find_chromium()
     if program is None:
-        raise Unexpected("there is no Chromium (Debian: apt-get install chromium)")
+        raise Unexpected("there is no Chromium (Debian: apt-get install chromium-headless-shell)")
     chromium = Chromium(program, bench.directory())
     try:
         with sync_playwright() as playwright:

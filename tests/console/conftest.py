@@ -35,7 +35,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """The browser process."""
     program = find_chromium()
     if program is None:
-        pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
+        pytest.skip("there is no Chromium (Debian: apt-get install chromium-headless-shell)")
     browser = Chromium(program, tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.end()

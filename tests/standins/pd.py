@@ -88,12 +88,13 @@ class PD:
         self.config: dict[str, Any] = {"schedule.max-store-down-time": "30m0s", "replication.max-replicas": 3}
         self.evicted: list[int] = []
         self.revision = 0
-        """Of what was decided: who hears of a later one takes it over."""
+        self.decided_by = ""
+        """What was decided, by which number and by whom: who hears of a later one takes it over."""
         self.operators: dict[int, dict[str, Any]] = {}
         self.data = Path(options.data)
         if self.data.is_file():
             saved = json.loads(self.data.read_text())
-            self.decide(saved)
+            self.take(saved)
 
     # election
 
@@ -137,8 +138,7 @@ class PD:
             self.stores.setdefault(int(text), store)
         if not self.regions:
             self.regions = {int(region): store for region, store in vote["regions"].items()}
-        if vote["decided"]["revision"] > self.revision:
-            self.decide(vote["decided"])
+        self.decide(vote["decided"])
 
     def follow_elections(self) -> None:
         while True:
@@ -170,8 +170,10 @@ class PD:
             return
         most, least = max(led, key=lambda one: len(led[one])), min(led, key=lambda one: len(led[one]))
         if len(led[most]) - len(led[least]) > 2:
-            self.regions[led[most][0]] = least
-            self.term[led[most][0]] = self.term.get(led[most][0], 5) + 1
+            # The last: what was just transferred by hand is one of the first.
+            moved = led[most][-1]
+            self.regions[moved] = least
+            self.term[moved] = self.term.get(moved, 5) + 1
 
     # stores
 
@@ -508,7 +510,7 @@ class PD:
         return None
 
     def keep(self, evicted: list[int], said: str | None) -> Answer:
-        self.evicted, self.revision = evicted, self.revision + 1
+        self.evicted, self.revision, self.decided_by = evicted, self.revision + 1, self.name
         state = self.decided()
         self.save(state)
         for name, url in self.peers.items():
@@ -518,16 +520,21 @@ class PD:
 
     def replicate(self, state: dict[str, Any]) -> Answer:
         with self.lock:
-            if state["revision"] > self.revision:
-                self.decide(state)
-                self.save(state)
+            self.decide(state)
         return Answer(200, {})
 
     def decided(self) -> dict[str, Any]:
-        return {"evicted": self.evicted, "config": self.config, "revision": self.revision}
+        return {"evicted": self.evicted, "config": self.config, "revision": self.revision, "by": self.decided_by}
 
     def decide(self, state: dict[str, Any]) -> None:
-        self.evicted, self.config, self.revision = state["evicted"], state["config"], state["revision"]
+        """Take over what was decided later; of two decisions with one number all keep the same."""
+        if (state["revision"], state["by"]) > (self.revision, self.decided_by):
+            self.take(state)
+            self.save(state)
+
+    def take(self, state: dict[str, Any]) -> None:
+        self.evicted, self.config = state["evicted"], state["config"]
+        self.revision, self.decided_by = state["revision"], state["by"]
 
     def save(self, state: dict[str, Any]) -> None:
         draft = self.data.with_suffix(".new")

@@ -20,6 +20,8 @@ TITLE = "duty-cycle"
 EXIT_TARGET_GONE = 3
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SIGSET_WORDS = 16
+"""``sigset_t`` of glibc and musl has 1,024 bits."""
 
 
 def phases(percent: float, period_ms: float) -> tuple[float, float]:
@@ -34,7 +36,8 @@ def main(argv: list[str]) -> int:
     start_time, percent, period_ms = map(float, argv[2:5])
     # Blocked, they are waited for instead of sleeping; so no signal can come between two lines and leave it stopped.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
-    libc = ctypes.CDLL(None)
+    libc = ctypes.CDLL(None, use_errno=True)
+    endings = _open_endings(libc)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         target = os.pidfd_open(pid)
@@ -44,12 +47,12 @@ def main(argv: list[str]) -> int:
         return EXIT_TARGET_GONE
     libc.prctl(_PR_SET_NAME, TITLE.encode())
     try:
-        return _cycle(target, parent, *phases(percent, period_ms))
+        return _cycle(target, endings, parent, *phases(percent, period_ms))
     finally:
         _send(target, signal.SIGCONT)
 
 
-def _cycle(target: int, parent: int, stopped_s: float, running_s: float) -> int:
+def _cycle(target: int, endings: int, parent: int, stopped_s: float, running_s: float) -> int:
     due = time.monotonic()
     while os.getppid() == parent:
         for signum, phase_s in ((signal.SIGSTOP, stopped_s), (signal.SIGCONT, running_s)):
@@ -57,16 +60,20 @@ def _cycle(target: int, parent: int, stopped_s: float, running_s: float) -> int:
                 return EXIT_TARGET_GONE
             # From due time to due time: a late wake-up shortens the next phase instead of stretching the period.
             due = max(due + phase_s, time.monotonic())
-            if _told_to_end(max(0.0, due - time.monotonic())):
-                return 0
+            ready, _, _ = select.select([target, endings], [], [], max(0.0, due - time.monotonic()))
+            if ready:
+                return 0 if endings in ready else EXIT_TARGET_GONE
     return 0
 
 
-def _told_to_end(wait_s: float) -> bool:
-    """Wait, at most as long as this; whether one of the signals came. A wait that was interrupted (we were stopped, or
-    traced) and then is overdue returns a structure that nobody filled in."""
-    told = signal.sigtimedwait(_ENDINGS, wait_s)
-    return told is not None and told.si_signo in _ENDINGS
+def _open_endings(libc: ctypes.CDLL) -> int:
+    """A descriptor (signalfd) that can be read when one of the signals came. ``signal.sigtimedwait`` is no way: when it
+    was interrupted (we were stopped, or traced) and is overdue then, CPython returns a signal that nobody sent."""
+    words = (ctypes.c_uint64 * _SIGSET_WORDS)(sum(1 << (signum - 1) for signum in _ENDINGS))
+    found = int(libc.signalfd(-1, words, os.O_CLOEXEC))
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found
 
 
 def _send(target: int, signum: int) -> bool:

@@ -182,9 +182,12 @@ def test_a_prometheus_that_answers_and_knows_nothing_of_this_cluster_is_told(
     answers.told = {"scrape_age": {"10.9.9.9:20180": "0.5"}, "p99": {"10.9.9.9:20180": "9"}}
 
     async def work(watch: Watch) -> None:
-        await watch.until_open("stale_metrics")
-        assert "is it theirs?" in next(iter(watch.tracker.open())).message
-        assert watch.open() == {"stale_metrics"}
+        await watch.until(
+            lambda _seen: (
+                ["is it theirs?" in one.message for one in watch.tracker.open()] == [True]
+                and watch.open() == {"stale_metrics"}
+            )
+        )
         answers.told["scrape_age"] = every(cluster, lambda _name: "0.5")
         await watch.until(lambda _seen: "stale_metrics" in watch.closed)
 

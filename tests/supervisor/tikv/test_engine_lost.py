@@ -88,7 +88,8 @@ def test_a_port_that_has_just_begun_to_refuse_is_late_while_its_container_is_tol
         watch.probe.tell_containers(RUNNING)
         await watch.until_well()
         cluster.kill("tikv1")
-        seen = await watch.look()
+        # What it answered right before that is read in the first look.
+        seen = await watch.until(lambda seen: node(seen, "tikv1").state != "up")
         assert node(seen, "tikv1").state == "degraded"
         watch.probe.tell_containers({**RUNNING, "tikv1": {"state": "exited", "exit_code": 137}})
         seen = await watch.look()

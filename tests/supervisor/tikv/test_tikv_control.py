@@ -252,8 +252,14 @@ def test_a_store_whose_service_is_paused_is_seen_and_serves_again(cluster: Stand
         memo = await control.prepare(one)
         await control.inject(one, memo)
         # What a store is that PD has not told of yet is not known here.
-        seen = await look(control, lambda seen: (store := seen.node(STORE)) is not None and store.state == "degraded")
-        assert "clients" in control.remains(one, memo, seen)
+        await look(
+            control,
+            lambda seen: (
+                (store := seen.node(STORE)) is not None
+                and store.state == "degraded"
+                and "clients" in control.remains(one, memo, seen)
+            ),
+        )
         await control.undo(one, memo)
         await look(control, lambda seen: not control.remains(one, memo, seen))
 

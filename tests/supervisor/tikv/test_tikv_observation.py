@@ -104,7 +104,9 @@ def test_a_frozen_store_is_late_and_then_down_and_thaws_to_up(cluster: StandInCl
     async def work(watch: Watch) -> None:
         await watch.until_well()
         cluster.freeze("tikv2")
-        late = node(await watch.look(), "tikv2")
+        # What it answered right before that is read in the first look.
+        seen = await watch.until(lambda seen: node(seen, "tikv2").state != "up")
+        late = node(seen, "tikv2")
         assert late.state == ("degraded" if float(late.detail["silent_for_s"] or 0) < 1 else "down")
         await watch.until(lambda seen: node(seen, "tikv2").state == "down")
         assert node(await watch.look(), "tikv2").detail["contact"] == "silent"
